@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.registered_names import DISABLE_KEY
-from git_theta.vcs.git import NAMED_REPOSITORY, current_folder, git, scrubbed_environment
+from git_theta.vcs.git import NAMED_REPOSITORY, current_folder, git, scrubbed_environment, spell_settings
 from git_theta.vcs.remembered_settings import forget_settings, match_settings
 
 Scope = Literal["global", "local", "worktree", "system"]
@@ -167,8 +167,10 @@ def chosen_store_at(git_dir: Path) -> str:
 
     Git reads its configuration only where it trusts its owner. Raises GitError.
     """
-    named = (word for key, value in NAMED_REPOSITORY.items() for word in ("-c", f"{key}={value}"))
-    command, env = ["git", *named, "config", "--null", "--get", STORE_KEY], scrubbed_environment()
+    command, env = (
+        ["git", *spell_settings(NAMED_REPOSITORY), "config", "--null", "--get", STORE_KEY],
+        scrubbed_environment(),
+    )
     done = subprocess.run(command, cwd=git_dir, env=env, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode > 1:  # 1 is "no such key"
         raise _explain_error(done.stderr.decode(errors="replace").strip())

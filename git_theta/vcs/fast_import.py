@@ -11,10 +11,10 @@ from pathlib import Path
 
 from git_theta.errors import GitError
 from git_theta.vcs.fast_export import ExportedCommit, format_commit
-from git_theta.vcs.git import AS_STORED, git, open_scratch
+from git_theta.vcs.git import AS_STORED, NAMED_REPOSITORY, git, open_scratch, spell_settings
 
-_STREAMED = "16m"
-"""Blobs above are written as they come: else Git holds each of up to 512 MB whole, to look for deltas."""
+_SETTINGS = {"core.bigFileThreshold": "16m", **NAMED_REPOSITORY}
+"""Blobs above the threshold are written as they come: else Git holds each of up to 512 MB whole, to look for deltas."""
 _BUFFER = 1 << 20
 _ORIGINAL = re.compile(r"^[ *] original-oid ([0-9a-f]+)$", re.MULTILINE)
 
@@ -36,7 +36,7 @@ class HistoryImport(AbstractContextManager["HistoryImport"]):
         self._words = open_scratch(in_memory=True)
         self._process = subprocess.Popen(
             [
-                "git", AS_STORED, "-c", f"core.bigFileThreshold={_STREAMED}", "fast-import", "--quiet", "--force",
+                "git", AS_STORED, *spell_settings(_SETTINGS), "fast-import", "--quiet", "--force",
                 "--done", "--date-format=raw-permissive", f"--export-marks={marks}",
             ],
             cwd=git_dir, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._words, bufsize=_BUFFER,

@@ -91,6 +91,11 @@ def _speak_english(env: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**(os.environ if env is None else env), "LANGUAGE": "C"}
 
 
+def spell_settings(config: Mapping[str, str]) -> list[str]:
+    """Settings for one command, as they stand behind ``git``."""
+    return [word for key, value in config.items() for word in ("-c", f"{key}={value}")]
+
+
 def git(
     *args: str | Path,
     cwd: Path | None = None,
@@ -106,9 +111,8 @@ def git(
 
     Raises GitError with git's own words when it exits non-zero; with ``show``, the person has seen them.
     """
-    settings = [word for key, value in (config or {}).items() for word in ("-c", f"{key}={value}")]
     done = subprocess.run(
-        ["git", *settings, *args],
+        ["git", *spell_settings(config or {}), *args],
         cwd=cwd or current_folder(),
         input=stdin,
         env=env if show else _speak_english(env),

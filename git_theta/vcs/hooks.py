@@ -41,7 +41,8 @@ _SHELL = re.compile(
     rb"#![ \t]*(?:/\S*/)?(?:env[ \t]+(?:-S[ \t]*)?(?:/\S*/)?)?(?:sh|bash|dash|zsh|ksh)(?:[ \t][^\r\n]*)?\n"
 )
 
-# mktemp, not a variable and a here-document: the bytes come back exactly, whether none or without a last newline.
+# mktemp, not a variable and a here-document: the bytes come back exactly, whether none or without a last newline. Jobs
+# of clusters outlive their $TMPDIR.
 # Without the check, the shell's own "not found" would not say what to do.
 _TEMPLATE = """\
 {begin}
@@ -60,7 +61,7 @@ _PRESENCE = """\
 _REFS_CALL = (
     _PRESENCE
     + """\
-theta_refs=$(mktemp) || exit
+theta_refs=$(mktemp 2>/dev/null || mktemp "$(git rev-parse --git-dir)/theta-refs.XXXXXX") || exit
 {{ cat >"$theta_refs" && {command} {name} "$@" <"$theta_refs"; }} || {{
   theta_status=$?
   rm -f "$theta_refs"

@@ -224,3 +224,24 @@ def test_git_that_is_told_how_to_read_pathspecs(committed: Sandbox, option: str)
     committed.git(told, "merge", "--quiet", "--no-edit", "topic")
     assert_file(committed, MODEL, changed(changed(model(), "embed.weight"), "layer.bias"))
     assert_clean(committed)
+
+
+def test_history_is_rewritten_where_bare_repositories_have_to_be_named(committed: Sandbox) -> None:
+    committed.git("config", "--global", "safe.bareRepository", "explicit")
+    committed.git("theta", "migrate", "export")
+    assert committed.git("cat-file", "-s", f"HEAD:{MODEL}").stdout.strip() == str(len(model()))
+    assert_file(committed, MODEL, model())
+
+
+def test_a_merge_is_committed_and_pushed_where_tmpdir_is_gone(committed: Sandbox, tmp_path: Path) -> None:
+    """As a job of a cluster leaves its shell: Git needs no $TMPDIR for that, and our hooks need none either."""
+    gone = {"TMPDIR": f"{tmp_path}/gone"}
+    bare = Sandbox.create(tmp_path / "remote.git", install=False, bare=True)
+    committed.git("switch", "--quiet", "-c", "topic")
+    committed.write(MODEL, changed(model(), "layer.bias"))
+    committed.commit("topic")
+    committed.git("switch", "--quiet", "main")
+    committed.git("merge", "--quiet", "--no-ff", "--no-edit", "topic", env=gone)
+    committed.git("push", "--quiet", bare.root, "main", env=gone)
+    assert len(list((bare.root / "theta/objects").glob("*/*/*"))) > 0
+    assert not list((committed.root / ".git").glob("theta-refs.*"))
