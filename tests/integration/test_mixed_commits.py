@@ -12,6 +12,7 @@ from tests.integration.test_sharded_merges import CASES, Files, assert_merged, s
 from tests.integration.three_branches import assert_clean
 from tests.sandbox import Sandbox
 from tests.sharded_checkpoints import INDEX, names_in, replace_files, shard_name, sharded
+from tests.templates import built_once
 
 pytestmark = pytest.mark.forked
 
@@ -35,11 +36,19 @@ WAYS: Mapping[str, tuple[str, str]] = {
     "no-verify": ("merge --no-verify --no-edit theirs", ""),
     "no-commit, no-verify": ("merge --no-commit theirs", ""),
 }
+SAID = ".git/said"
+"""What Git and we said, beside the repository's own files."""
 TWO = pytest.mark.parametrize("way", ["rebase", "cherry-pick", "revert", "squash", "no-commit"])
 
 
 def begin(sandbox: Sandbox, versions: tuple[Files, ...], way: str) -> str:
     """Merge ``theirs`` in some way, up to the commit that is refused; what was said."""
+    _begin(sandbox, versions, way)
+    return (sandbox.root / SAID).read_text()
+
+
+@built_once
+def _begin(sandbox: Sandbox, versions: tuple[Files, ...], way: str) -> None:
     base, ours, theirs = versions
     if way.startswith("revert"):
         start(sandbox, theirs, base, theirs)
@@ -61,7 +70,7 @@ def begin(sandbox: Sandbox, versions: tuple[Files, ...], way: str) -> str:
         assert done.returncode == 0
         done = sandbox.git("commit", *(["--no-verify"] if "," in way else []), "-m", "merged", check=False)
     assert done.returncode != 0, "it was committed"
-    return done.stderr
+    (sandbox.root / SAID).write_text(done.stderr)
 
 
 def merge_beside(sandbox: Sandbox, head: str) -> None:
