@@ -92,8 +92,8 @@ def _compress_plane(plane: Buffer, repeats: bool) -> bytes | None:
     packed = [] if is_noise else [compress(plane)]
     if repeats:
         packed.append(compress_repetitions(plane))
-    smallest = min(packed, key=len, default=plane)
-    return smallest if len(smallest) < len(plane) else None
+    smaller = [one for one in packed if len(one) < len(plane)]
+    return min(smaller, key=len, default=None)
 
 
 def _unpack_arrays(body: bytes) -> Arrays:

@@ -52,7 +52,7 @@ def test_tensors_have_the_dtype_that_was_stored(kinds: git_theta.Checkpoint) -> 
 def test_other_libraries_take_it_in_one_reading(kinds: git_theta.Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("bf16", "fp16", "steps", "mask", "none"):
         expected = kinds[name].torch()
-        for found in (torch.as_tensor(kinds[name]), torch.from_dlpack(kinds[name])):
+        for found in (torch.as_tensor(kinds[name]), torch.utils.dlpack.from_dlpack(kinds[name])):
             assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
             assert found.equal(expected)
     monkeypatch.delitem(sys.modules, "torch")

@@ -14,7 +14,18 @@ from git_theta.vcs.pathspecs import read_pathspec, take_pathspec_variables
 from tests.sandbox import Sandbox
 
 FILES = ("a.pt", "A.pt", "[a].pt", "sub/a.pt", "sub/B.pt", ":(top)a.pt", "sub/:a.pt")
-WORDS = ("a.pt", "*.pt", "[a].pt", ":(top)a.pt", ":/a.pt", ":!a.pt", ":(icase,top)SUB/*", ":^/sub", "../*a.pt", ":")
+WORDS: tuple[str, ...] = (
+    "a.pt",
+    "*.pt",
+    "[a].pt",
+    ":(top)a.pt",
+    ":/a.pt",
+    ":!a.pt",
+    ":(icase,top)SUB/*",
+    ":^/sub",
+    "../*a.pt",
+    ":",
+)
 WORDS += (":(glob)*.PT", ":(literal)[a].pt", ":(exclude)*.pt", ":/:a.pt", ".")
 
 
