@@ -28,12 +28,8 @@ POLICY_FILE = ".theta.toml"
 _KEYS = ("path", "parameters", "kind", "strategy", "options")
 
 
-def parse_policy(content: bytes, path: str = POLICY_FILE) -> tuple[Rule, ...]:
+def parse_policy(content: bytes) -> tuple[Rule, ...]:
     """The rules that a policy file holds, in its order.
-
-    Args:
-        content: the bytes of the file.
-        path: the file, for errors and origins.
 
     Raises UsageError, with the path and the line or the number of the rule, for anything that is no policy.
     """
@@ -43,12 +39,12 @@ def parse_policy(content: bytes, path: str = POLICY_FILE) -> tuple[Rule, ...]:
         rules = data.get("merge", [])
         if not isinstance(rules, list) or not all(isinstance(table, dict) for table in rules):
             raise UsageError("merge is not a list of rules", hint="Start each rule with a line [[merge]].")
-        return tuple(_parse_rule(table, path, number) for number, table in enumerate(rules, 1))
+        return tuple(_parse_rule(table, number) for number, table in enumerate(rules, 1))
     except UsageError as error:
-        raise error.add_location(path=path) from None
+        raise error.add_location(path=POLICY_FILE) from None
 
 
-def _parse_rule(data: dict[str, Any], path: str, number: int) -> Rule:
+def _parse_rule(data: dict[str, Any], number: int) -> Rule:
     with prefix_origin(f"rule {number}"):
         check_keys(data, _KEYS)
         strategy, options = data.get("strategy"), data.get("options", {})
@@ -58,7 +54,7 @@ def _parse_rule(data: dict[str, Any], path: str, number: int) -> Rule:
             raise UsageError("options is not a table", hint="Write options = { density = 0.2 }.")
         for name, value in options.items():
             _check_value(name, value)
-        origin = f"{path}, rule {number}"
+        origin = f"{POLICY_FILE}, rule {number}"
         kinds = _parse_globs(data, "kind") if "kind" in data else ()
         return make_rule(strategy, options, origin, _parse_globs(data, "path"), _parse_globs(data, "parameters"), kinds)
 

@@ -145,8 +145,8 @@ def test_the_first_rule_that_matches_wins() -> None:
 
 
 def test_a_choice_tells_its_options_and_who_said_so() -> None:
-    choice = Policy(policy_file.parse_policy(TEXT, "top/.theta.toml")).choose("a.safetensors", "encoder.w")
-    assert choice == Choice("ties", {"density": 0.2, "lambda": 1.0, "zero_sign": "majority"}, "top/.theta.toml, rule 1")
+    choice = Policy(policy_file.parse_policy(TEXT)).choose("a.safetensors", "encoder.w")
+    assert choice == Choice("ties", {"density": 0.2, "lambda": 1.0, "zero_sign": "majority"}, ".theta.toml, rule 1")
     assert str(choice) == "ties density=0.2 lambda=1.0 zero_sign=majority"
 
 
@@ -209,8 +209,8 @@ REFUSED = {
 def test_what_is_no_policy_is_refused_with_its_place(content: bytes) -> None:
     message, hint = REFUSED[content]
     with pytest.raises(UsageError, match=message) as caught:
-        policy_file.parse_policy(content, "top/.theta.toml")
-    assert caught.value.path == "top/.theta.toml"
+        policy_file.parse_policy(content)
+    assert caught.value.path == ".theta.toml"
     assert re.search(hint, caught.value.hint)
 
 
