@@ -10,6 +10,7 @@ from git_theta.merging.base import STRATEGIES, Contest, Operand, Strategy
 from git_theta.merging.companions import Companion
 from git_theta.tensors.dtypes import DType
 from git_theta.tensors.numbers import number_dtype
+from git_theta.words import pluralize
 
 FLOATING = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C128", "C64", "C32")
 """Dtypes that can be computed with: torch casts them, and each element has a value of its own."""
@@ -29,7 +30,9 @@ def check_heads(strategy: Strategy, heads: int, weights: tuple[float, ...] | Non
     if not strategy.takes_weights:
         raise UsageError(f"{strategy.name} takes no weights", hint="Leave them out, or choose weighted.")
     if len(weights) != heads:
-        raise UsageError(f"{len(weights)} weights do not match {heads} heads", hint="Give one weight per head.")
+        raise UsageError(
+            f"{pluralize(len(weights), 'weight')} for {pluralize(heads, 'head')}", hint="Give one weight per head."
+        )
     if not all(math.isfinite(weight) for weight in weights):
         raise UsageError(f"a weight is not finite: {weights}", hint="Give one finite number per head.")
     if not math.isfinite(sum(map(abs, weights))):

@@ -115,6 +115,11 @@ def is_computed(decision: Decision, choice: Choice | None) -> bool:
     return treated is not None and treated.strategy != CONFLICT and computes_values(treated)
 
 
+def computes_weights(decision: Decision, choice: Choice) -> bool:
+    """Whether a choice computes a contested parameter as a weight, by itself or because a rule says so of its kind."""
+    return computes_values(choice) and (choice.for_kind or find_kind_of(decision) is None)
+
+
 def is_merged_apart(decision: Decision, choice: Choice) -> bool:
     """Whether a strategy computes with both factors of an adapter, each by itself, though more than one differs."""
     if decision.group is not PAIR or not computes_values(choice) or load_strategy(choice.strategy).pairs:

@@ -128,7 +128,7 @@ def test_what_cannot_be_merged_says_why(sandbox: Sandbox) -> None:
         (("left", "right"), {"strategy": "no-such"}, "^strategy=: no strategy is called"),
         (("left", "right"), {"rules": ["a=no-such"]}, "^rules=: no strategy is called"),
         (("left", "right"), {"strategy": "ties", "options": {"no": 1}}, "no"),
-        (("left", "right"), {"strategy": "weighted", "weights": [1.0]}, "1 weights do not match 2 heads"),
+        (("left", "right"), {"strategy": "weighted", "weights": [1.0]}, "1 weight for 2 heads"),
         (("left", "no-such"), {}, "is no commit here"),
     ):
         with pytest.raises(UsageError, match=words):

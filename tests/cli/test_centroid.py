@@ -86,9 +86,9 @@ def test_shards_go_into_a_folder(sandbox: Sandbox) -> None:
     ("arguments", "reason"),
     [
         (["x"], "a mean takes two versions or more"),
-        (["x", "y", "--weights", "1,2,3"], "3 weights do not match 2 versions"),
+        (["x", "y", "--weights", "1,2,3"], "3 weights for 2 versions"),
         (["x", "y", "--weights", "1,-1"], "the weights add up to 0"),
-        (["x", "y", "--weights", "1"], "1 weights do not match 2 versions"),
+        (["x", "y", "--weights", "1"], "1 weight for 2 versions"),
         (["x", "y", "--weights", "a,1"], "--weights: 'a', which is 1 of 2, is no number"),
         (["x", "y", "--weights", "1,"], "--weights: 2 of 2 is empty"),
         (["x", "y", "--weights", "1,-inf"], "--weights: '-inf', which is 2 of 2, is no number"),

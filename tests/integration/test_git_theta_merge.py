@@ -215,7 +215,7 @@ IMPOSSIBLE = [
     (["-o", "density=0.5"], "is an option of no strategy"),
     (["--for", "*.weight"], "Write GLOB=STRATEGY"),
     (["--for", "none.*=averag"], "Did you mean 'average'"),
-    (["-s", "weighted", "--weights", "1,2,3"], "3 weights do not match 2 heads"),
+    (["-s", "weighted", "--weights", "1,2,3"], "3 weights for 2 heads"),
     (["-s", "weighted", "--weights", "1,x"], "--weights: 'x', which is 2 of 2, is no number"),
     (["-s", "weighted", "--weights", "1, 2,"], "--weights: 3 of 3 is empty"),
     (["-s", "weighted", "--weights", "1,topic=2"], "--weights: 'topic=2', which is 2 of 2, is no number"),

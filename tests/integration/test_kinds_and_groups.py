@@ -76,6 +76,17 @@ def test_the_plan_says_what_becomes_of_kinds(sandbox: Sandbox) -> None:
     assert kinds["optimizer.state.0.exp_avg"] == "moment"
 
 
+def test_what_heads_changed_is_the_same_for_all_strategies(sandbox: Sandbox) -> None:
+    """A mean is what becomes of statistics in any case: they are no weights for `average` either."""
+    fork(sandbox, {FILE: BASE}, {FILE: OURS}, {FILE: THEIRS})
+    told = []
+    for strategy in ("ties", "average", "weighted"):
+        done = sandbox.theta("merge", "--plan", "--json", "-s", strategy, "side")
+        (file,) = json.loads(done.stdout)["files"]
+        told.append([file["plan"]["changes"][name] for name in ("parameters", "cosine", "sign_conflicts")])
+    assert told[0] == told[1] == told[2]
+
+
 def test_a_policy_overrides_what_is_done_with_a_kind(sandbox: Sandbox) -> None:
     fork(sandbox, {FILE: BASE}, {FILE: OURS}, {FILE: THEIRS})
     sandbox.write(".theta.toml", b'[[merge]]\nkind = "moment"\nstrategy = "theirs"\n')

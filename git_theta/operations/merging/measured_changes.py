@@ -16,7 +16,7 @@ from git_theta.merging.contests import StoredOperand, contest_of
 from git_theta.merging.decisions import Decision, split_decision
 from git_theta.merging.execution import merge_bytes
 from git_theta.merging.plan_rendering import Sums
-from git_theta.merging.treatments import computes_values
+from git_theta.merging.treatments import computes_weights
 from git_theta.operations.availability import are_here
 from git_theta.operations.context import Context
 from git_theta.operations.merging.merge_results import MergeResult
@@ -54,7 +54,7 @@ class StoredMerge(NamedTuple):
 def measure_merge(merged: MergeResult, context: Context) -> MeasuredChanges:
     """The changes of all contested parameters of a merge that was made; their values are read from the store."""
     entries = {entry.name or "": entry for entry in merged.manifest.parameters()}
-    computed = {one.decision.name for one in merged.applied if not one.kind and computes_values(one.choice)}
+    computed = {one.decision.name for one in merged.applied if computes_weights(one.decision, one.choice)}
     contested = [one.decision for items in (merged.applied, merged.left) for one in items if one.decision.names]
     others = [one for one in contested if one.name not in computed and not one.group]
     members = [one for one in contested if one.name in computed]
@@ -75,7 +75,7 @@ def measure_jobs(jobs: Sequence[StrategyJob], context: Context) -> Sums:
     for strategy, group in group_jobs(jobs):
         with STRATEGIES.guard(strategy.name):
             contests = strategy.prepare([job.contest for job in group], context.engine.map)
-        measured = [pair for pair in zip(group, contests, strict=True) if not pair[0].kind and _has_changes(pair[1])]
+        measured = [pair for pair in zip(group, contests, strict=True) if _is_measured(*pair)]
         measure = partial(measure_contest, strategy.name, context.progress)
         for (job, _), sums in zip(measured, context.engine.map(measure, [one for _, one in measured]), strict=True):
             _include(found, job.decision.name, sums)
@@ -84,7 +84,12 @@ def measure_jobs(jobs: Sequence[StrategyJob], context: Context) -> Sums:
 
 def count_measured_bytes(jobs: Iterable[StrategyJob]) -> int:
     """Bytes of what ``measure_jobs`` computes, as its progress counts them."""
-    return sum(job.contest.spec.nbytes for job in jobs if not job.kind and _has_changes(job.contest))
+    return sum(job.contest.spec.nbytes for job in jobs if _is_measured(job, job.contest))
+
+
+def _is_measured(job: StrategyJob, contest: Contest) -> bool:
+    """Whether it is of a weight, whatever strategy: what heads changed is the same for all of them."""
+    return computes_weights(job.decision, job.choice) and _has_changes(contest)
 
 
 def _has_changes(contest: Contest) -> bool:

@@ -70,7 +70,7 @@ def check_weights(weights: Sequence[float] | None, heads: Sequence[Head], noun: 
     names = ", ".join(head.name for head in heads)
     if len(weights) != len(heads):
         raise UsageError(
-            f"{len(weights)} weights do not match {pluralize(len(heads), noun)}",
+            f"{pluralize(len(weights), 'weight')} for {pluralize(len(heads), noun)}",
             hint=f"Give one per {noun}, in this order: {names}",
         )
     for weight, head in zip(weights, heads, strict=True):

@@ -270,7 +270,7 @@ def test_heads_and_weights_must_match_the_strategy(strategy: str) -> None:
     if load_strategy(strategy).heads[1] == 2:
         with pytest.raises(UsageError, match="merges 2 heads, not 3"):
             merge_tensors(strategy, [base, base, base], base)
-    wanted = "3 weights do not match 2 heads" if load_strategy(strategy).takes_weights else "takes no weights"
+    wanted = "3 weights for 2 heads" if load_strategy(strategy).takes_weights else "takes no weights"
     with pytest.raises(UsageError, match=wanted):
         merge_tensors(strategy, [base, base + 1], base, weights=[1, 1, 1])
 
