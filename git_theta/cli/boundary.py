@@ -7,8 +7,10 @@ standard library alone, since the filter must start quickly.
 from __future__ import annotations
 
 import atexit
+import codecs
 import contextlib
 import gc
+import io
 import os
 import select
 import signal
@@ -40,6 +42,8 @@ _COLLECT_EVERY = 100_000
 700 has it look through all of them again and again: a third of the time of a merge."""
 
 
+_PRINT_BYTES = "git_theta.print_bytes"
+"""How stdout encodes what its encoding has no letter for."""
 _SAME_SIGNAL = 0.5
 """Seconds within which two signals are one."""
 _INTERRUPTED_AT = [-_SAME_SIGNAL]
@@ -225,6 +229,16 @@ def _open_standard_streams() -> None:
     os.close(descriptor)
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        codecs.register_error(_PRINT_BYTES, _print_bytes)
+        sys.stdout.reconfigure(errors=_PRINT_BYTES)
+
+
+def _print_bytes(error: UnicodeError) -> tuple[bytes, int]:
+    """What stands for letters that the locale lacks: UTF-8, as Git prints; for bytes of a path that are none, these."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return error.object[error.start : error.end].encode("utf-8", "surrogateescape"), error.end
 
 
 def _has_lost_its_reader() -> bool:

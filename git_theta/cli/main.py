@@ -7,7 +7,6 @@ the manual page that ``manual.py`` makes of the commands.
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -169,9 +168,6 @@ def theta(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``git theta ARGUMENTS`` (those of the process by default); returns the exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A path need not be UTF-8: it is printed as the bytes that it is.
-        sys.stdout.reconfigure(errors="surrogateescape")
     return boundary.run(lambda: _invoke(list(sys.argv[1:] if arguments is None else arguments)))
 
 

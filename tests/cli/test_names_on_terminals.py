@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import git_theta
-from tests.sandbox import Sandbox, safetensors_bytes
+from tests.sandbox import Sandbox, safetensors_bytes, track_and_commit
 from tests.templates import built_once
 
 BAD = "x\ny\x1b]0;z\x07\x85\u2028\t\u202ev"
@@ -95,3 +95,13 @@ def test_there_is_one_door() -> None:
     others = {file.name for file in folder.glob("*.py") if "click.echo(" in file.read_text()}
     allowed = {"listing.py", "main.py", "common_options.py", "help.py", "complete.py", "completion.py"}
     assert others == allowed
+
+
+@pytest.mark.parametrize("command", ["show", "log", "blame", "ls-files"])
+def test_a_locale_that_lacks_a_letter_is_no_reason_to_fail(command: str, sandbox: Sandbox) -> None:
+    """Git prints UTF-8 in any locale; a path that is none is printed as it is."""
+    content = safetensors_bytes({"größe": ("F32", (1,), bytes(4))}, {"note": "naïve"})
+    track_and_commit(sandbox, {"modèle.safetensors": content})
+    paths = ["modèle.safetensors"] if command == "blame" else []
+    done = sandbox.theta(command, *paths, env={"PYTHONIOENCODING": "ascii"})
+    assert "modèle" in done.stdout or "größe" in done.stdout
