@@ -157,16 +157,19 @@ def name_interpreter(python: Path = Path(sys.executable)) -> str:
 
 
 def name_launchers(text: str) -> str:
-    """The text of a configuration with what :func:`name_interpreter` says in the place of our interpreters."""
+    """The text of a configuration whose interpreters of ours, or launchers, are what :func:`name_interpreter` says."""
     for python in _interpreters.values():
-        text = text.replace(f"{python} -I -m", f"{name_interpreter(python)} -I -m")
+        for named in (python, _launcher_of(python)):
+            text = text.replace(f"{named} -I -m", f"{name_interpreter(python)} -I -m")
     return text
 
 
 def name_launchers_in(root: Path) -> None:
     """Have what is installed in a repository start as this test's programs do: what it was copied from may be wider."""
     for file in (root / ".git/config", *root.glob(".git/hooks/*")):
-        file.write_text(name_launchers(file.read_text()))
+        text = file.read_text() if file.is_file() else ""
+        if (named := name_launchers(text)) != text:
+            file.write_text(named)
 
 
 def _launcher_of(python: Path) -> Path:

@@ -13,10 +13,14 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from tests.command_server import GENUINE
+import pytest
+
+from tests.command_server import GENUINE, name_launchers_in
+from tests.effort import choose_tries
 
 FOLDER = "THETA_TEST_TEMPLATES"
 """The environment variable that names the folder of what was built. Without it everything is built anew."""
@@ -44,6 +48,8 @@ def built_once(build: _Build[_Repository, _Params]) -> _Build[_Repository, _Para
 
     It is called like that where its arguments, all files of the repository, caches aside, Git's global configuration,
     and how our programs start are the same. What it makes may follow from nothing else, and may name no folder.
+
+    It is built by programs that are forked, though those of the test be genuine: how a story begins is not its matter.
     """
 
     @functools.wraps(build)
@@ -53,15 +59,30 @@ def built_once(build: _Build[_Repository, _Params]) -> _Build[_Repository, _Para
             build(repository, *args, **kwargs)
             return
         call = pickle.dumps((build.__module__, build.__qualname__, args, kwargs))
-        template = Path(folder) / _digest(call, repository.root)
-        if template.exists():
-            _clear(repository.root)
-        else:
-            build(repository, *args, **kwargs)
-            _move(repository.root, template)
-        copy_repository(template, repository.root)
+        with _forked_programs(repository.root):
+            template = Path(folder) / _digest(call, repository.root)
+            if template.exists():
+                _clear(repository.root)
+            else:
+                build(repository, *args, **kwargs)
+                _move(repository.root, template)
+            copy_repository(template, repository.root)
 
     return build_or_copy
+
+
+@contextmanager
+def _forked_programs(root: Path) -> Iterator[None]:
+    """Have programs of a repository forked meanwhile, except in long tests."""
+    genuine = os.environ.get(GENUINE)
+    if not genuine or choose_tries(few=0, many=1):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(GENUINE)
+        name_launchers_in(root)
+        yield
+    name_launchers_in(root)
 
 
 def copy_repository(template: Path, root: Path) -> None:

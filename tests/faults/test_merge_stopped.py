@@ -15,6 +15,7 @@ import pytest
 from tests.faults import faulty_process
 from tests.faults.harness import CONVERSATION, MODEL, Stage, assert_comes_back, assert_decent, assert_holds, copied
 from tests.sandbox import Sandbox, safetensors_bytes
+from tests.templates import built_once
 from tests.two_branches import objects_of, stages, tensors
 
 _STORE = "git_theta.store.local:"
@@ -72,6 +73,18 @@ def merges(tmp_path_factory: pytest.TempPathFactory) -> Merges:
     """Made, and merged, once."""
     root = tmp_path_factory.mktemp("merges")
     sandbox = Sandbox.create(root / "template")
+    _record_heads(sandbox)
+    ours = sandbox.read(MODEL)
+    done = copied(sandbox.root, root / "done")
+    _merge_two(done)
+    two = done.read(MODEL)
+    _merge_three(done)
+    assert tensors(two).keys() == {"a", "b", "of.side", "of.main"}
+    return Merges(sandbox.root, ours, two, done.read(MODEL), tree(done))
+
+
+@built_once
+def _record_heads(sandbox: Sandbox) -> None:
     sandbox.theta("track", "*.safetensors")
     sandbox.write(MODEL, checkpoint(0, 100))
     sandbox.commit("base")
@@ -80,14 +93,18 @@ def merges(tmp_path_factory: pytest.TempPathFactory) -> Merges:
         sandbox.write(MODEL, checkpoint(number, 100 + number, **{f"of.{name}": 200 + number}))
         sandbox.write(f"{name}.txt", name.encode())
         sandbox.commit(name)
-    ours = sandbox.read(MODEL)
-    done = copied(sandbox.root, root / "done")
-    done.git("merge", "-q", "--no-edit", "side", env={"GIT_THETA_STRATEGY": "theirs"})
-    two = done.read(MODEL)
-    done.git("reset", "-q", "--hard", "main@{1}")
-    done.theta("merge", "side", "other", "-s", "base")
-    assert tensors(two).keys() == {"a", "b", "of.side", "of.main"}
-    return Merges(sandbox.root, ours, two, done.read(MODEL), tree(done))
+
+
+@built_once
+def _merge_two(sandbox: Sandbox) -> None:
+    sandbox.git("merge", "-q", "--no-edit", "side", env={"GIT_THETA_STRATEGY": "theirs"})
+
+
+@built_once
+def _merge_three(sandbox: Sandbox) -> None:
+    """In the place of the merge of two."""
+    sandbox.git("reset", "-q", "--hard", "main@{1}")
+    sandbox.theta("merge", "side", "other", "-s", "base")
 
 
 @pytest.fixture
