@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from git_theta.cli import boundary, round_output
 from git_theta.cli.gate_questions import GateOptions, ask_round_gates, read_gates
@@ -116,7 +117,9 @@ def _require_heads(one: Round, excluded: Sequence[str], repository: Repository) 
 
 def _merge_kept(screened: ScreenedRound, options: _CloseOptions, repository: Repository) -> _ClosedRound:
     """Merge the heads that were kept, and tag that where its gates hold; or print how that would be done."""
-    asked = MergeOptions(options.strategy, options.options, options.rules)
+    chosen = click.get_current_context().get_parameter_source("strategy")
+    origin = "by default" if chosen is ParameterSource.DEFAULT else "-s"
+    asked = MergeOptions(options.strategy, options.options, options.rules, origins=(origin, "--for"))
     merge = plan_round(screened, asked, repository, boundary.warn)
     for idle in describe_idle_rules(merge.found, asked):
         boundary.warn(idle, hint="Names of parameters: git theta ls-files --parameters")

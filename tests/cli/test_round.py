@@ -367,7 +367,9 @@ def test_what_strategies_leave_contested_closes_no_round(repository: Sandbox) ->
     said = refused(repository, "close", "--for", "body=conflict", code=1)
     assert "theta: 1 conflict:\ntheta:   m.safetensors: body\n" in said
     repository.git("branch", "cold/0/base", "cold/0/ann")
-    assert "contested: body" in refused(repository, "close", "-n", code=0)
+    assert "contested: body" in (planned := refused(repository, "close", "-n", code=0))
+    assert "average (by default)" in planned
+    assert "average (-s)" in refused(repository, "close", "-n", "-s", "average", code=0)
     assert "no rule" in refused(repository, "close", "--for", "body")
     assert "is no screen" in refused(repository, "close", "--screen", "mad")
     assert "mad is no number of deviations: '-1'" in refused(repository, "close", "--screen", "mad=-1")
