@@ -86,3 +86,13 @@ def test_the_same_files_are_another_merge_onto_another_head(sandbox: Sandbox) ->
     done = sandbox.git("merge", "--no-verify", "--no-edit", "scales", check=False)
     assert (done.returncode, TOLD in done.stderr) == (1, True)
     assert sandbox.git("merge-tree", "--write-tree", "codes", "scales").stdout == tree
+
+
+@pytest.mark.parametrize("command", [("merge", "--no-edit"), ("theta", "merge")], ids=["git", "theta"])
+def test_a_note_that_cannot_be_written_stops_no_merge(sandbox: Sandbox, command: tuple[str, ...]) -> None:
+    """As another person's in a repository that several share; a folder cannot be written by root either."""
+    start(sandbox, *APART)
+    (sandbox.root / ".git/theta/whole-merge").mkdir(parents=True)
+    sandbox.git(*command, "theirs")
+    assert len(parents(sandbox)) == 2
+    assert_clean(sandbox)

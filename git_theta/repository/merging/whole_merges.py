@@ -24,8 +24,12 @@ def note_merge(repository: Repository) -> None:
 
 
 def note_whole(heads: Sequence[str], repository: Repository) -> None:
-    """Note that what is staged is a whole merge of these commits: of HEAD, and of what MERGE_HEAD has, or will have."""
-    with suppress(GitError):  # somebody has put a file into conflict: the hook looks then
+    """Note that what is staged is a whole merge of these commits: of HEAD, and of what MERGE_HEAD has, or will have.
+
+    The hook looks where there is no note: somebody has put a file into conflict, or the note cannot be written, on a
+    disk that is full, or in a repository that several people share.
+    """
+    with suppress(GitError, OSError):
         text = "".join(f"{oid}\n" for oid in (tree_of_index(repository.worktree), *heads))
         note = repository.git_dir / WHOLE_NOTE
         note.parent.mkdir(exist_ok=True)
