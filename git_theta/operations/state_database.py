@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry, Storage, storage_key, storage_keys
 from git_theta.manifest.storage_json import storage_from_json, storage_to_json
+from git_theta.store.files import make_folder
 
 if TYPE_CHECKING:  # 4 ms, which a file whose parts the index knows does not need
     import sqlite3
@@ -171,7 +172,7 @@ class StateDatabase:
 
             raise sqlite3.OperationalError("locked, when it was last tried")
         if self._connection is None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._file.parent, self._file.parent)
             self._connection = _connect_or_replace(self._file, _connect)
         return self._connection
 

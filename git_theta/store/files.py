@@ -21,19 +21,18 @@ def make_folder(folder: Path, root: Path) -> None:
     """Make a folder of the theta directory ``root``, and those above it.
 
     In a shared repository others must be able to write there: what core.sharedRepository asks for, Git itself has made
-    visible on its own ``objects``, beside our root.
+    visible on its own ``objects``, beside our root. A folder that is there already may have been made without that.
     """
-    if folder.is_dir():
-        return
-    if folder == root:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    else:
-        make_folder(folder.parent, root)
-    folder.mkdir(exist_ok=True)
+    if not folder.is_dir():
+        if folder == root:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            make_folder(folder.parent, root)
+        folder.mkdir(exist_ok=True)
     beside = root.parent / "objects"
     mode = stat.S_IMODE(beside.stat().st_mode) if beside.is_dir() else 0
-    if mode & stat.S_IWGRP:
-        with contextlib.suppress(PermissionError):  # another member made it in this moment
+    if mode & stat.S_IWGRP and stat.S_IMODE(folder.stat().st_mode) != mode:
+        with contextlib.suppress(PermissionError):  # it is another member's
             folder.chmod(mode)
 
 

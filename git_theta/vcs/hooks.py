@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import stat
 from enum import Enum
 from pathlib import Path
 
@@ -78,7 +79,7 @@ _COMMIT_CALL = f"""\
 theta_dir=${{{{1%/*}}}}
 if {{{{ [ -e "$theta_dir/MERGE_HEAD" ] || [ -e "$theta_dir/CHERRY_PICK_HEAD" ] || [ -e "$theta_dir/REVERT_HEAD" ] ||
   [ -e "$theta_dir/SQUASH_MSG" ] || [ -e "$theta_dir/rebase-merge" ] || grep -q '^This reverts commit' "$1"; }}}} &&
-  ! {{{{ [ -s "$theta_dir/{WHOLE_NOTE}" ] && [ "$(cat "$theta_dir/{WHOLE_NOTE}")" = \\
+  ! {{{{ [ -s "$theta_dir/{WHOLE_NOTE}" ] && [ "$(cat "$theta_dir/{WHOLE_NOTE}" 2>/dev/null)" = \\
     "$(git write-tree 2>/dev/null && git rev-parse HEAD && cat "$theta_dir/MERGE_HEAD" 2>/dev/null)" ]; }}}} &&
   git diff-index --cached --name-only HEAD | git check-attr --stdin filter |
   grep -q -e ': filter: theta$' -e '\\.index\\.json"*: filter: '; then
@@ -194,6 +195,7 @@ def install_hook(hooks_dir: Path, command: str, name: str = HOOK_NAME) -> HookSt
     lines = os.fsencode(hook_block(command, name))
     if found is HookState.ABSENT:
         atomic.replace_file(file, _SHEBANG + lines, mode=0o777)
+        _share_hook(file)
     elif found is HookState.SHELL:
         first, rest = file.read_bytes().split(b"\n", 1)
         atomic.replace_file(file, first + b"\n" + lines + rest)
@@ -202,6 +204,13 @@ def install_hook(hooks_dir: Path, command: str, name: str = HOOK_NAME) -> HookSt
         if not os.access(file, os.X_OK):
             file.chmod(file.stat().st_mode | 0o111)
     return found
+
+
+def _share_hook(file: Path) -> None:
+    """Let those run a hook who may write beside it: core.sharedRepository goes beyond a person's umask."""
+    folder = file.parent.stat().st_mode
+    if folder & stat.S_IWGRP:
+        file.chmod(file.stat().st_mode | folder & 0o055)
 
 
 def uninstall_hook(hooks_dir: Path, name: str = HOOK_NAME) -> bool:

@@ -330,6 +330,19 @@ def test_folders_are_shared_as_git_shares_its_own(tmp_path: Path, shared: str, m
     assert stat.S_IMODE(made.stat().st_mode) == 0o444
 
 
+def test_folders_that_are_there_already_are_shared_too(tmp_path: Path) -> None:
+    """Somebody else made them: ``git theta track``, or what notes what is known of files."""
+    common = tmp_path / "shared.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", "--shared=group", common], check=True)
+    folders = [common / "theta", common / "theta/tmp"]
+    for folder in folders:
+        folder.mkdir(mode=0o700)
+    LocalStore(common / "theta").put([CONTENT])
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {
+        stat.S_IMODE((common / "objects").stat().st_mode)
+    }
+
+
 def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("where the store should be")
     with pytest.raises(StoreError, match="cannot write to the store"):

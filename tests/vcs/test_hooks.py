@@ -264,3 +264,17 @@ def test_a_hook_is_replaced_whole(tmp_path: Path, theta: Theta) -> None:
 def test_a_filter_places_the_hooks_that_every_clone_has() -> None:
     """It has their names twice: the module that has them takes a filter too long to import."""
     assert hook_placing._HOOK_NAMES == hooks.CLONE_HOOK_NAMES
+
+
+def test_a_hook_of_a_shared_repository_runs_for_all_its_members(tmp_path: Path) -> None:
+    """Git passes over a hook that it may not run: a push then left the objects behind."""
+    before = os.umask(0o077)
+    try:
+        subprocess.run(["git", "init", "--quiet", "--shared=group", tmp_path / "shared"], check=True)
+        folder = tmp_path / "shared/.git/hooks"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o2770)
+        hooks.install_hook(folder, "true")
+    finally:
+        os.umask(before)
+    assert (folder / hooks.HOOK_NAME).stat().st_mode & 0o777 == 0o750
