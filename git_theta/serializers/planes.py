@@ -89,11 +89,10 @@ def _compress_plane(plane: Buffer, repeats: bool) -> bytes | None:
         return None
     start = memoryview(plane)[:_SAMPLE_SIZE]
     is_noise = len(start) < len(plane) and len(compress(start)) >= len(start)
-    packed = [] if is_noise else [compress(plane)]
+    frames = [] if is_noise else [compress(plane)]
     if repeats:
-        packed.append(compress_repetitions(plane))
-    smaller = [one for one in packed if len(one) < len(plane)]
-    return min(smaller, key=len, default=None)
+        frames.append(compress_repetitions(plane))
+    return min((frame for frame in frames if len(frame) < len(plane)), key=len, default=None)
 
 
 def _unpack_arrays(body: bytes) -> Arrays:
