@@ -157,10 +157,12 @@ def name_interpreter(python: Path = Path(sys.executable)) -> str:
 
 
 def name_launchers(text: str) -> str:
-    """The text of a configuration whose interpreters of ours, or launchers, are what :func:`name_interpreter` says."""
+    """The text of settings, or a hook, whose interpreters of ours, or launchers, are what ``name_interpreter`` says."""
     for python in _interpreters.values():
+        wanted = name_interpreter(python)
         for named in (python, _launcher_of(python)):
-            text = text.replace(f"{named} -I -m", f"{name_interpreter(python)} -I -m")
+            for rest in (" -I -m", " ]", " >&2"):  # a hook looks for it before, and says where it was
+                text = text.replace(f"{named}{rest}", f"{wanted}{rest}")
     return text
 
 

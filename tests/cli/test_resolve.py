@@ -320,7 +320,7 @@ def test_nothing_is_in_conflict(sandbox: Sandbox) -> None:
     ("arguments", "words"),
     [
         (["-s", "averege"], "average"),
-        (["-o", "density=1"], "Name what it is for: -s STRATEGY"),
+        (["-o", "density=1"], "Name the strategy"),
         (["-s", "ties", "-o", "densty=1"], "density"),
         (["-s", "ties", "--ours"], "exclude each other"),
         (["-i", "--ours"], "-i asks for each parameter"),
