@@ -195,7 +195,10 @@ def _leaf_order(found: WeightMap) -> list[int]:
 
 def shade_of_distance(distance: float, largest: float) -> str:
     """The class of a cell: "zero", or s1 (near) to s9 (far)."""
-    return f"s{max(1, math.ceil(SHADES * distance / largest))}" if distance else "zero"
+    if not distance:
+        return "zero"
+    share = distance / largest  # first: nine times a number, over that number, may round to more than nine
+    return f"s{max(1, math.ceil(SHADES * share))}"
 
 
 def shade_of_cosine(cosine: float | None) -> str:
