@@ -1,7 +1,7 @@
 """The one place where an exception becomes words on stderr and an exit code.
 
-Every entry point runs inside :func:`run`: the command line, the filter process and the one-shot filters. It needs the
-standard library alone, since the filter must start quickly.
+Every entry point runs inside :func:`run`: the command line, the filter process and the one-shot filters. Of ours it
+needs no more than each of them does, since the filter must start quickly.
 """
 
 from __future__ import annotations

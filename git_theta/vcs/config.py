@@ -6,18 +6,16 @@ A value is ours when it runs one of our modules, whichever interpreter it names;
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.registered_names import DISABLE_KEY
-from git_theta.vcs.git import NAMED_REPOSITORY, current_folder, git, scrubbed_environment, spell_settings
-from git_theta.vcs.remembered_settings import forget_settings, match_settings
+from git_theta.vcs.git import NAMED_REPOSITORY, ask_git, git, scrubbed_environment, split_nul
+from git_theta.vcs.remembered_settings import forget_settings, match_settings, parse_setting
 
 Scope = Literal["global", "local", "worktree", "system"]
 
@@ -125,17 +123,11 @@ def read_settings(scope: Scope, *, cwd: Path | None = None) -> list[Setting]:
 
     Raises GitError where Git cannot read that scope.
     """
-    done = subprocess.run(
-        ["git", "config", "--null", f"--{scope}", "--get-regexp", _KEY_PATTERN],
-        cwd=cwd or current_folder(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-    )
-    if done.returncode > 1:  # 1 is "no such key"
-        raise _explain_error(done.stderr.decode(errors="replace").strip())
-    # `[filter "theta"] required` without a value, which means true, comes without the newline.
-    lines = (os.fsdecode(item).partition("\n") for item in done.stdout.split(b"\0")[:-1])
-    return [Setting(key, value if newline else "true") for key, newline, value in lines]
+    try:
+        found = ask_git("config", "--null", f"--{scope}", "--get-regexp", _KEY_PATTERN, cwd=cwd)
+    except GitError as error:
+        raise _explain_error(error.message) from None
+    return [Setting(*parse_setting(item)) for item in split_nul(found or b"")]
 
 
 def read_last_values(keys: Sequence[str], *, cwd: Path | None = None) -> dict[str, str]:
@@ -167,14 +159,12 @@ def chosen_store_at(git_dir: Path) -> str:
 
     Git reads its configuration only where it trusts its owner. Raises GitError.
     """
-    command, env = (
-        ["git", *spell_settings(NAMED_REPOSITORY), "config", "--null", "--get", STORE_KEY],
-        scrubbed_environment(),
-    )
-    done = subprocess.run(command, cwd=git_dir, env=env, stdin=subprocess.DEVNULL, capture_output=True)
-    if done.returncode > 1:  # 1 is "no such key"
-        raise _explain_error(done.stderr.decode(errors="replace").strip())
-    return os.fsdecode(done.stdout.removesuffix(b"\0")) or _USUAL_STORE
+    command, env = ("config", "--null", "--get", STORE_KEY), scrubbed_environment()
+    try:
+        found = ask_git(*command, cwd=git_dir, env=env, config=NAMED_REPOSITORY)
+    except GitError as error:
+        raise _explain_error(error.message) from None
+    return "".join(split_nul(found or b"")) or _USUAL_STORE
 
 
 def disabled_plugins() -> list[str]:
@@ -224,4 +214,5 @@ def _explain_error(words: str) -> GitError:
     hint = ""
     if "worktreeconfig" in words.lower():
         hint = "`git config extensions.worktreeConfig true` gives each worktree a configuration of its own"
-    return GitError(words.removeprefix("fatal: ") or "git config failed", hint=hint)
+    said = words.removeprefix("git config failed: ").removeprefix("fatal: ")
+    return GitError(said or "git config failed", hint=hint)

@@ -15,8 +15,6 @@ from git_theta.vcs.git import current_folder, git
 
 _WORKTREE_VARIABLE = "GIT_WORK_TREE"
 _LOCATION_VARIABLES = ("GIT_DIR", "GIT_COMMON_DIR", _WORKTREE_VARIABLE)
-_CONFIG_VARIABLE = "GIT_CONFIG"
-"""Names a file that `git config` alone reads, in place of all others: Git itself goes by settings that it hides."""
 _SEPARATOR = "--next--"  # `git rev-parse` repeats what it does not know: it tells paths apart that hold newlines
 
 
@@ -67,8 +65,7 @@ def discover_at_top(settings: Mapping[str, str]) -> Repository:
     """
     top = Path.cwd()
     git_dir, hooks = top / ".git", top / ".git/hooks"
-    variables = (*_LOCATION_VARIABLES, _CONFIG_VARIABLE)
-    elsewhere = any(name in os.environ for name in variables) or any(key in settings for key in LOCATION_KEYS)
+    elsewhere = any(name in os.environ for name in _LOCATION_VARIABLES) or any(key in settings for key in LOCATION_KEYS)
     # Git names the places that links lead to.
     usual = (git_dir / "HEAD").exists() and not any(path.is_symlink() for path in (git_dir, hooks))
     if elsewhere or not usual or (git_dir / "commondir").exists():

@@ -83,12 +83,15 @@ def scrubbed_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in _REPOSITORY_VARIABLES}
 
 
-def _speak_english(env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment, ours by default, in which Git translates nothing, since we look for words of its.
+def _question_environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """An environment, ours by default, for what is asked of Git.
 
-    Unlike LC_ALL=C that leaves hooks and the like their encoding.
+    It translates nothing, since we look for words of its: unlike LC_ALL=C that leaves hooks their encoding.
+    And `git config` tells what Git goes by: GIT_CONFIG names a file that it alone would read, in place of all others.
     """
-    return {**(os.environ if env is None else env), "LANGUAGE": "C"}
+    asked = {**(os.environ if env is None else env), "LANGUAGE": "C"}
+    asked.pop("GIT_CONFIG", None)
+    return asked
 
 
 def spell_settings(config: Mapping[str, str]) -> list[str]:
@@ -115,7 +118,7 @@ def git(
         ["git", *spell_settings(config or {}), *args],
         cwd=cwd or current_folder(),
         input=stdin,
-        env=env if show else _speak_english(env),
+        env=env if show else _question_environment(env),
         stdout=subprocess.PIPE,
         stderr=None if show else subprocess.PIPE,
         start_new_session=new_session,
@@ -132,13 +135,18 @@ def describe_failure(command: str, status: int, words: str) -> GitFailed:
     return GitFailed(f"git {command} {said}", status, hint=LOSS_HINT if _LOSS.search(words) else "")
 
 
-def ask_git(*args: str | Path, cwd: Path | None = None) -> bytes | None:
+def ask_git(
+    *args: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    config: Mapping[str, str] | None = None,
+) -> bytes | None:
     """What ``git ARGS`` prints; None where it exits 1, by which many commands say no.
 
     Raises GitError where it exits otherwise, or tells of an object that it cannot read: it could not look.
     """
     try:
-        return git(*args, cwd=cwd)
+        return git(*args, cwd=cwd, env=env, config=config)
     except GitFailed as error:
         if error.status != 1 or error.hint == LOSS_HINT:
             raise
@@ -194,7 +202,7 @@ def run_git(
         subprocess.Popen(
             ["git", *args],
             cwd=cwd or current_folder(),
-            env=_speak_english(env),
+            env=_question_environment(env),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=words,

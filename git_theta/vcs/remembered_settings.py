@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -67,22 +66,9 @@ def list_settings(cwd: Path | None = None, env: Mapping[str, str] | None = None)
 
 
 def match_settings(pattern: str, cwd: Path | None = None) -> list[tuple[str, str]]:
-    """Key and value of the settings whose key matches, in their order. Raises GitError.
-
-    ``pattern``: a regular expression that means the same to Git and to Python.
-    """
-    if _REMEMBERED[-1] is not None:
-        matches = re.compile(pattern, re.DOTALL).search
-        return [(one.key, one.value) for one in list_settings(cwd) if matches(one.key)]
-    done = subprocess.run(
-        ["git", "config", "--null", "--get-regexp", pattern],
-        cwd=cwd or current_folder(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-    )
-    if done.returncode > 1:  # 1 is "no such key"
-        raise GitError(done.stderr.decode(errors="replace").strip().removeprefix("fatal: ") or "git config failed")
-    return list(map(_parse_setting, split_nul(done.stdout)))
+    """Key and value of the settings whose key matches, in their order. Raises GitError."""
+    matches = re.compile(pattern, re.DOTALL).search
+    return [(one.key, one.value) for one in list_settings(cwd) if matches(one.key)]
 
 
 def find_setting(key: str, cwd: Path | None = None) -> str:
@@ -105,7 +91,8 @@ def is_true(value: str) -> bool:
 
 def is_false(value: str) -> bool:
     """Whether a value tells Git no in so many words; "" does not."""
-    return value.lower() in ("false", "no", "off", "0")
+    lower = value.lower()
+    return lower in ("false", "no", "off") or _ZERO.fullmatch(lower) is not None
 
 
 def has_true_setting(key: str, cwd: Path | None = None) -> bool:
@@ -114,7 +101,7 @@ def has_true_setting(key: str, cwd: Path | None = None) -> bool:
     Raises GitError, as Git does, for a value that is neither true nor false: nobody knows what was meant.
     """
     value = find_setting(key, cwd)
-    if not is_true(value) and value and not is_false(value) and not _ZERO.fullmatch(value.lower()):
+    if value and not is_true(value) and not is_false(value):
         raise GitError(
             f"{value!r} of {key} is neither true nor false", hint=f"Where it is set: git config --show-origin {key}"
         )
@@ -129,9 +116,10 @@ def _process_folder() -> Path | None:
 
 def _list_all(top: Path | None, env: Mapping[str, str] | None) -> list[ListedSetting]:
     items = split_nul(git("config", "--list", "-z", "--show-origin", cwd=top, env=env))
-    return [ListedSetting(origin, *_parse_setting(one)) for origin, one in zip(items[::2], items[1::2], strict=True)]
+    return [ListedSetting(origin, *parse_setting(one)) for origin, one in zip(items[::2], items[1::2], strict=True)]
 
 
-def _parse_setting(item: str) -> tuple[str, str]:
+def parse_setting(item: str) -> tuple[str, str]:
+    """Key and value of an item of a ``git config -z`` listing. One without a value is true."""
     key, newline, value = item.partition("\n")
     return key, value if newline else "true"

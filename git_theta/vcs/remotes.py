@@ -12,7 +12,7 @@ from git_theta.errors import GitError, UsageError
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.fetch_head import find_fetched_urls
 from git_theta.vcs.git import git, scrubbed_environment, split_nul
-from git_theta.vcs.remembered_settings import find_setting, match_settings
+from git_theta.vcs.remembered_settings import find_setting, match_settings, parse_setting
 
 _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """What may be left out of a path to a repository, in the order in which Git tries them (enter_repo)."""
@@ -124,10 +124,6 @@ def read_transport_settings() -> dict[str, str]:
         return {}
 
 
-def _parse_settings(listing: bytes) -> dict[str, str]:
-    return {key: value for key, _, value in (item.partition("\n") for item in split_nul(listing))}
-
-
 def read_lfsconfig(repository: Repository) -> dict[str, str]:
     """What a repository itself says about where objects go: its ``.lfsconfig``, as :func:`read_transport_settings`.
 
@@ -140,7 +136,8 @@ def read_lfsconfig(repository: Repository) -> dict[str, str]:
         sources = [["--blob", blob] for blob in _find_blobs([":.lfsconfig", "HEAD:.lfsconfig"], top)]
     for source in sources:
         with contextlib.suppress(GitError):  # it says nothing about it
-            return _parse_settings(git("config", "-z", *source, "--get-regexp", TRANSPORT_KEYS, cwd=top))
+            listing = git("config", "-z", *source, "--get-regexp", TRANSPORT_KEYS, cwd=top)
+            return dict(map(parse_setting, split_nul(listing)))
     return {}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_theta.errors import GitError
-from git_theta.vcs.config import write_setting
+from git_theta.vcs.config import read_settings, write_setting
 from git_theta.vcs.remembered_settings import (
     find_setting,
     has_true_setting,
@@ -105,3 +105,9 @@ def test_what_git_takes_for_neither_is_refused(sandbox: Sandbox, value: str, mon
         return
     with pytest.raises(GitError, match="verifysignatures is neither true nor false"):
         has_true_setting("merge.verifysignatures")
+
+
+def test_they_are_those_that_git_goes_by(configured: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG", str(configured.root / "none"))  # which `git config` alone heeds
+    assert len(match_settings(r"\.url$")) == 2
+    assert [one.value for one in read_settings("local") if one.key == "filter.theta.required"] == ["true"]
