@@ -17,7 +17,7 @@ from git_theta.vcs.attribute_files.attribute_lines import parse_attributes
 from git_theta.vcs.attribute_files.nearby_attributes import ENCODING, INFO, nearby_files
 from git_theta.vcs.discovery import Repository
 from git_theta.vcs.git import git, scrubbed_environment, split_nul
-from git_theta.vcs.remembered_settings import has_true_setting
+from git_theta.vcs.remembered_settings import find_setting, is_true
 
 _ATTRIBUTES = ("text", "eol", "crlf", "ident", ENCODING)
 _SILENT = ("unspecified", "unset")
@@ -41,7 +41,7 @@ def find_conversions(paths: Sequence[str], repository: Repository) -> list[Conve
     """What Git converts these files by, in the order of ``paths``."""
     top = repository.worktree
     assert top
-    converts = has_true_setting("core.autocrlf", top)
+    converts = is_true(find_setting("core.autocrlf", top))  # "input" converts nothing that is here
     found = []
     for path, states in _read_states(paths, top).items():
         for name in _converting(states, autocrlf=converts):

@@ -186,7 +186,7 @@ def change_trailers(repository: Repository, key: str, change: Callable[[Sequence
     file = _message_file(repository)
     lines, start = file.read_bytes().splitlines(keepends=True), f"{key}: ".encode()
     said = [os.fsdecode(line).rstrip("\r\n") for line in lines if line.startswith(start)]
-    file.write_bytes(b"".join(line for line in lines if not line.startswith(start)))
+    atomic.replace_file(file, b"".join(line for line in lines if not line.startswith(start)))
     add_trailers(repository, change(said))
 
 
