@@ -41,7 +41,7 @@ def storage_from_json(data: dict[str, Any]) -> Storage:
         coding = coding._replace(chain=chain)
     storage = Storage(coding, place, data)
     if chain:
-        _check_chain(storage)
+        _check_links(storage)
     if chain or place.rest:
         _check_sizes(storage)
     return storage
@@ -51,10 +51,17 @@ def storage_to_json(storage: Storage) -> dict[str, Any]:
     """What stands for ``storage`` in JSON, keys in their fixed order. Raises ValueError where no reader takes it."""
     data = _describe_payload(storage.coding, storage.place)
     if storage.coding.chain:
-        _check_chain(storage)
+        _check_links(storage)
         _check_sizes(storage)
         data["chain"] = [_base_to_json(base) for base in storage.coding.chain]
     return data | sort_keys(storage.extra)
+
+
+def check_chain(oid: str, storage: Storage) -> None:
+    """Raise ValueError for a chain that no writer writes, of the part of that oid."""
+    check_own_oid(oid, storage)
+    _check_links(storage)
+    _check_sizes(storage)
 
 
 def check_own_oid(oid: str, storage: Storage) -> None:
@@ -133,7 +140,7 @@ def _describe_payload(coding: Coding, place: Place) -> dict[str, Any]:
     return data
 
 
-def _check_chain(storage: Storage) -> None:
+def _check_links(storage: Storage) -> None:
     """Raise ValueError for a chain that no writer writes. What only an update can know, it says when it decodes."""
     chain = storage.coding.chain
     if len(chain) > MAX_CHAIN:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from git_theta.manifest.common_lines import parse_common_line
-from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
-from git_theta.manifest.text import encode_manifest
+from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, UpdateBase
+from git_theta.manifest.text import decode_manifest, encode_manifest
 
 A, B = "0123456789abcdef" * 4, "b" * 64
 USUAL = Entry(A, 24, Storage(Coding("dense", "raw"), Place(B, 240, (16, 24))), "layer.0.weight", "F32", (2, 3))
+ROOT = UpdateBase("c" * 64, 24, "F32", (2, 3), Coding("dense", "planes"), Place("d" * 64, 30))
+LINK = UpdateBase("e" * 64, 12, "BF16", (2, 3), Coding("delta", "frames"), Place(B, 240, (40, 20)))
+CHAINED = USUAL._replace(storage=Storage(Coding("delta", "frames", chain=(ROOT, LINK)), Place(B, 240, (16, 24))))
 
 number = st.integers(0, 2**63 - 1)
 place = st.none() | st.tuples(st.integers(0, 2**62), st.integers(0, 2**62 - 1))
@@ -28,6 +34,18 @@ def line(one: Entry) -> bytes:
     return encode_manifest(Manifest("safetensors", 0, (one,))).splitlines()[2]
 
 
+def usual_link(link: UpdateBase) -> str:
+    """What stands for a link in a line, whatever it is."""
+    place = link.place
+    return json.dumps(
+        {"dtype": link.dtype, "shape": link.shape, "size": link.size, "oid": link.oid}
+        | {"update": link.coding.update, "serializer": link.coding.serializer}
+        | {"object": place.object, "bytes": place.bytes}
+        | ({"range": place.range} if place.range else {}),
+        separators=(",", ":"),
+    )
+
+
 @pytest.mark.parametrize(
     "one",
     [
@@ -35,8 +53,9 @@ def line(one: Entry) -> bytes:
         USUAL._replace(shape=()),
         USUAL._replace(shape=(0,)),
         USUAL._replace(storage=Storage(Coding("dense", "raw"), Place(B, 0))),
+        CHAINED,
     ],
-    ids=["bundled", "0-d", "empty", "whole object"],
+    ids=["bundled", "0-d", "empty", "whole object", "chain"],
 )
 def test_usual_lines_are_read_off(one: Entry) -> None:
     assert parse_common_line(line(one)) == one
@@ -47,12 +66,58 @@ def test_what_is_read_off_is_what_was_written(one: Entry) -> None:
     assert parse_common_line(line(one)) in (None, one)
 
 
-@given(st.integers(0, len(line(USUAL))), st.integers(0, 3), st.binary(max_size=2) | st.sampled_from([b"0", b",", b'"']))
-def test_a_line_that_was_tampered_with_is_in_its_one_encoding_or_not_taken(at: int, out: int, put: bytes) -> None:
-    text = line(USUAL)
+@pytest.mark.parametrize("one", [USUAL, CHAINED], ids=["usual", "chain"])
+@given(st.data(), st.integers(0, 3), st.binary(max_size=2) | st.sampled_from([b"0", b",", b'"', b"},{", b"]"]))
+def test_a_line_that_was_tampered_with_is_in_its_one_encoding_or_not_taken(
+    one: Entry, data: st.DataObject, out: int, put: bytes
+) -> None:
+    text = line(one)
+    at = data.draw(st.integers(0, len(text)))
     tampered = text[:at] + put + text[at + out :]
-    found = parse_common_line(tampered)
+    found = None
+    with suppress(ValueError):  # a chain that no writer writes
+        found = parse_common_line(tampered)
     assert found is None or line(found) == tampered
+
+
+@given(st.lists(st.tuples(number, place, dtype, shape), min_size=1, max_size=3))
+def test_a_chain_comes_back_as_it_was(drawn: list[tuple[int, tuple[int, int] | None, str, tuple[int, ...]]]) -> None:
+    root = Coding("dense", "raw")
+    chain = tuple(
+        UpdateBase(
+            f"{at:064}", size, dtype, shape, Coding("delta", "frames") if at else root, Place(A, 2**63 - 1, where)
+        )
+        for at, (size, where, dtype, shape) in enumerate(drawn)
+    )
+    one = Entry("f" * 64, 8, Storage(Coding("delta", "frames", chain=chain), Place(A, 2**63 - 1)), "w", "F64", (1,))
+    assert decode_manifest(encode_manifest(Manifest("safetensors", 8, (one,)))).entries == (one,)
+
+
+def test_what_looks_like_two_links_stays_one() -> None:
+    """A dtype can be any text: also one that ends a link and begins another."""
+    text = line(CHAINED).decode()
+    inside = text[text.index("},{") :].partition('","shape"')[0]
+    forged = ROOT._replace(dtype=text.partition('"chain":[{"dtype":"')[2].partition("},{")[0] + inside)
+    one = CHAINED._replace(storage=Storage(Coding("delta", "frames", chain=(forged,)), Place(B, 240)))
+    assert decode_manifest(encode_manifest(Manifest("safetensors", 24, (one,)))).entries == (one,)
+
+
+@pytest.mark.parametrize(
+    ("chain", "reason"),
+    [
+        ((ROOT, ROOT), "an update base stands twice in its chain"),
+        ((ROOT._replace(oid=A),), "a part is its own update base"),
+        ((LINK, ROOT), "the update dense has no base, and stands on one"),
+        ((ROOT._replace(place=Place(B, 241)),), "one object with two sizes"),
+        (tuple(LINK._replace(oid=f"{at:064}") for at in range(17)), "a chain of 17 update bases"),
+    ],
+)
+def test_a_chain_that_no_writer_writes_is_refused(chain: tuple[UpdateBase, ...], reason: str) -> None:
+    usual = line(CHAINED).decode()
+    links = ",".join(usual_link(link) for link in chain)
+    text = usual[: usual.index("[{") + 1] + links + "]}}"
+    with pytest.raises(ValueError, match=f"^{reason}$"):
+        parse_common_line(text.encode())
 
 
 @pytest.mark.parametrize(

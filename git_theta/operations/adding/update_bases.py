@@ -17,8 +17,9 @@ from git_theta.parameters.stored_values import StoredValues
 from git_theta.tensors.arrays import Parallel
 from git_theta.words import join_some
 
-SMALLEST_PART = 4 << 10
-"""Bytes of a part below which it has no base: each one takes 300 bytes of every manifest that it is in."""
+SMALLEST_PART = 16 << 10
+"""Bytes of a part below which it has no base: that takes 300 bytes of every manifest that it is in, and to read as long
+as 50 kB more."""
 _LARGEST_BASE = 4
 """Times the part's size that a base may have, as fp64 has beside bf16: all of it is read, to be hashed."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from git_theta.errors import CorruptObject, MissingObject
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 _RUNS_AHEAD = 4
 _RUN_SIZE = 1 << 20
 """Bytes of small parts that a worker takes at once: handing one over costs as much as reading 20 kB."""
+_SMALL_PIECE = 64 << 10
+"""Bytes of a piece below which it is handed on with others: each is a system call, and a wait for the interpreter that
+the workers have meanwhile."""
 _HARMLESS_SIZE = 1 << 30
 _USUAL_RATIO = 1000
 """Bytes of a file up to which a manifest is believed, and for each byte that is stored. A forged one of 8 MB may name
@@ -89,14 +91,34 @@ def restore_pieces(manifest: Manifest, context: Context) -> Iterator[Buffer]:
     Raises MissingObject, CorruptObject.
     """
     require_size(manifest)
+    for piece in _gather_small(_decode_pieces(manifest, context)):
+        yield piece
+        context.progress(len(piece))
+    context.state.remember_storages(manifest.parts())  # now that all of them were found there
+
+
+def _decode_pieces(manifest: Manifest, context: Context) -> Iterator[Buffer]:
+    """What stands before each part, its values, and what stands after the last, in pieces of any size."""
     runs = read_runs(manifest, context)
     for part in _read_parts(manifest, context):
-        for piece in chain([next(runs)], part):
-            if piece:
-                yield piece
-                context.progress(len(piece))
+        yield next(runs)
+        yield from part
     yield next(runs)
-    context.state.remember_storages(manifest.parts())  # now that all of them were found there
+
+
+def _gather_small(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+    """The same bytes, none of them in small pieces but the last."""
+    held = bytearray()
+    for piece in pieces:
+        if not held and len(piece) >= _SMALL_PIECE:
+            yield piece
+            continue
+        held += piece
+        if len(held) >= _SMALL_PIECE:
+            yield held
+            held = bytearray()
+    if held:
+        yield held
 
 
 def require_size(manifest: Manifest) -> None:

@@ -243,7 +243,7 @@ def test_a_rotten_base_is_told_of_once_and_the_part_stored_in_full(context: Cont
 def test_a_rotten_bundle_is_one_warning(context: Context) -> None:
     names = [f"layer{number}" for number in range(9)]
     first, second = (
-        safetensors_bytes({name: ("F32", (2000,), version(at + number, 8000)) for at, name in enumerate(names)})
+        safetensors_bytes({name: ("F32", (5000,), version(at + number, 20_000)) for at, name in enumerate(names)})
         for number in (0, 50)
     )
     before = add(first, context)

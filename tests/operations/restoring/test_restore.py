@@ -14,6 +14,7 @@ from git_theta.operations.context import Context
 from git_theta.operations.restoring.restore import missing_objects, require_objects, restore_pieces
 from git_theta.operations.workers import WHOLE_LIMIT
 from git_theta.parameters.value_encoding import encode_values
+from git_theta.tensors.arrays import BLOCK
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec
 from git_theta.tensors.values import MemoryValues
@@ -46,6 +47,14 @@ def test_parts_and_runs_alternate(context: Context) -> None:
 def test_without_a_frame_there_are_parts_alone(context: Context) -> None:
     assert content(manifest_of(context, [b"one", b"two"], []), context) == b"onetwo"
     assert content(Manifest("f", 0, ()), context) == b""
+
+
+def test_small_parts_are_handed_on_together(context: Context) -> None:
+    """Each piece is a system call of whoever takes it."""
+    parts = [*(noise_bytes(1000, seed) for seed in range(200)), weight_bytes(BLOCK, 1), noise_bytes(1000, 201)]
+    sizes = [len(piece) for piece in restore_pieces(manifest_of(context, parts, [b"-"] * 203), context)]
+    assert len(sizes) == 5
+    assert min(sizes[:-1]) >= 64_000
 
 
 def test_large_and_small_parts_keep_their_order(context: Context) -> None:
