@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import click
 
@@ -19,7 +20,9 @@ from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.frame_keys import FRAME_LABEL, is_frame_name
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision
 
-_SKIP_ANSWER, _QUIT_ANSWER = "skip", "quit"
+_AVERAGE, _SKIP_ANSWER, _QUIT_ANSWER = "average", "skip", "quit"
+_FOR_ALL = "!"
+"""Behind an answer: that it is one for all that is left, in other files, too."""
 
 
 class Questions:
@@ -32,6 +35,7 @@ class Questions:
     def __init__(self, only: Sequence[str]) -> None:
         self._only = tuple(only)
         self._has_quit = False
+        self._for_all = ""
 
     def ask_choices(self, plan: Plan, contested: Iterable[ContestedDecision], path: str, context: Context) -> Choose:
         """What a person answers, as the strategy for each contested parameter; None for what has no answer.
@@ -46,18 +50,13 @@ class Questions:
         """
         asked = list(self._select_contested(contested))
         answers: dict[str, str] = {}
-        for number, (decision, reason) in enumerate(asked, 1):
+        for number, left in enumerate(asked, 1):
             if self._has_quit:
                 break
-            names = ", ".join(decision.names) or FRAME_LABEL
-            echo_line(f"{path}: {number} of {len(asked)}: {names}")
-            echo_line(f"  {explain_decision(plan, decision)}")
-            if reason and is_frame_name(decision.name):
-                echo_line(f"  {reason}")
-            found = None if is_frame_name(decision.name) else measure_sides(decision, context)
-            if found:
-                echo_line(f"  {_describe_changes(found)}")
-            answers[decision.name] = self._ask_answer(_possible_answers(decision, plan, found))
+            names = ", ".join(left.decision.names) or FRAME_LABEL
+            answers[left.decision.name] = self._choose(
+                plan, left, f"{path}: {number} of {len(asked)}: {names}", context
+            )
         return lambda decision: Choice(answer, {}, "-i") if (answer := answers.get(decision.name)) else None
 
     def ask_side(self, item: FilePlan, path: str) -> str:
@@ -71,9 +70,28 @@ class Questions:
         """
         if self._has_quit or item.source is not None or (self._only and not name_matcher(self._only)(FRAME_LABEL)):
             return ""
+        sides = ["ours", "theirs", *(["base"] if item.base else [])]
+        if self._for_all in sides:
+            return self._for_all
         echo_line(f"{path}: {item.reason}")
-        base = ["base"] if item.base else []
-        return self._ask_answer(["ours", "theirs", *base])
+        return self._ask_answer(sides)
+
+    def _choose(self, plan: Plan, left: ContestedDecision, heading: str, context: Context) -> str:
+        """The strategy for a contested parameter: that for all, or what a person answers; "" for none."""
+        decision, reason = left
+        sides = _possible_sides(decision, plan)
+        if self._for_all in sides:
+            return self._for_all
+        found = None if is_frame_name(decision.name) else measure_sides(decision, context)
+        if found and self._for_all == _AVERAGE:
+            return self._for_all
+        echo_line(heading)
+        echo_line(f"  {explain_decision(plan, decision)}")
+        if reason and is_frame_name(decision.name):
+            echo_line(f"  {reason}")
+        if found:
+            echo_line(f"  {_describe_changes(found)}")
+        return self._ask_answer([*sides, *([_AVERAGE] if found else [])])
 
     def _select_contested(self, contested: Iterable[ContestedDecision]) -> Iterator[ContestedDecision]:
         matches = name_matcher(self._only) if self._only else None
@@ -84,18 +102,30 @@ class Questions:
     def _ask_answer(self, strategies: Sequence[str]) -> str:
         """One of the strategies, which its first letter names too; "" where the person skips, or quits."""
         offered = [*strategies, _SKIP_ANSWER, _QUIT_ANSWER]
-        letters = {word[0]: word for word in offered}
-        question = click.Choice([*offered, *letters], case_sensitive=False)
         words = ", ".join(f"[{word[0]}]{word[1:]}" for word in offered)
-        said: str = click.prompt(f"  {words}", type=question, default=_SKIP_ANSWER, show_choices=False)
-        answer = letters.get(said, said)
-        self._has_quit = answer == _QUIT_ANSWER
-        return answer if answer in strategies else ""
+        answer, for_all = click.prompt(
+            f"  {words}; {_FOR_ALL} after it: for all", value_proc=partial(_parse_answer, offered), default=_SKIP_ANSWER
+        )
+        self._has_quit = answer == _QUIT_ANSWER or (for_all and answer == _SKIP_ANSWER)
+        if answer not in strategies:
+            return ""
+        if for_all:
+            self._for_all = answer
+        return str(answer)
 
 
-def _possible_answers(decision: Decision, plan: Plan, found: HeadChanges | None) -> list[str]:
+def _parse_answer(offered: Sequence[str], said: str) -> tuple[str, bool]:
+    """What was answered, and whether it is for all that is left. Raises click.UsageError for anything else."""
+    word = said.strip().lower().removesuffix(_FOR_ALL)
+    for answer in offered:
+        if word in (answer, answer[0]):
+            return answer, said.strip().endswith(_FOR_ALL)
+    raise click.UsageError(f"{said!r} is none of {', '.join(offered)}")
+
+
+def _possible_sides(decision: Decision, plan: Plan) -> list[str]:
     base = ["base"] if plan.base is not None and (decision.base or is_frame_name(decision.name)) else []
-    return ["ours", "theirs", *base, *(["average"] if found else [])]
+    return ["ours", "theirs", *base]
 
 
 def _describe_changes(found: HeadChanges) -> str:

@@ -416,6 +416,36 @@ def test_who_quits_is_asked_about_no_other_file(sandbox: Sandbox) -> None:
     assert code == 0 and said.count("1 of 1: layer.bias") == 2
 
 
+@pytest.mark.parametrize(("answer", "strategy"), [("theirs!", "theirs"), (" O! ", "ours"), ("average!", "average")])
+def test_an_answer_may_be_one_for_all(sandbox: Sandbox, answer: str, strategy: str) -> None:
+    ours, theirs = (
+        changed(changed(BASE, "layer.weight", bytes(4), at=at), "layer.bias", bytes(4), at=at) for at in (8, 16)
+    )
+    fork(sandbox, *({"a.safetensors": one, "b.safetensors": one} for one in (BASE, ours, theirs)))
+    _stop(sandbox)
+    code, said = answer_questions(sandbox, ["base", answer])
+    assert code == 0 and said.count(" of 2: ") == 2
+    sides = {
+        side: np.frombuffer(tensor(one, "layer.bias"), "<f4") for side, one in (("ours", ours), ("theirs", theirs))
+    }
+    sides["average"] = np.mean([sides["ours"], sides["theirs"]], axis=0)
+    first, second = (sandbox.read(f"{name}.safetensors") for name in "ab")
+    assert tensor(first, "layer.weight") == tensor(BASE, "layer.weight") != tensor(second, "layer.weight")
+    for merged in (first, second):
+        assert np.array_equal(np.frombuffer(tensor(merged, "layer.bias"), "<f4"), sides[strategy])
+
+
+def test_to_skip_all_is_to_quit(conflict: Sandbox) -> None:
+    code, said = answer_questions(conflict, ["theirs", "s!"])
+    assert code == 1 and "1 settled, 1 contested parameter left" in said
+
+
+def test_what_is_no_answer_is_asked_again(conflict: Sandbox) -> None:
+    code, said = answer_questions(conflict, ["!", "x!", "o!"])
+    assert code == 0
+    assert "'x!' is none of ours, theirs, base, average, skip, quit" in said
+
+
 def test_a_person_is_asked_about_some_alone(conflict: Sandbox) -> None:
     code, said = answer_questions(conflict, ["o"], "--only", "*.bias")
     assert code == 1 and "1 of 1: layer.bias" in said
