@@ -17,7 +17,7 @@ from git_theta.diffing.compare import compare_checkpoint
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.new_parts import ManifestReader
 from git_theta.manifest.text import decode_manifest, encode_manifest
-from git_theta.merging.plan import plan_merge
+from git_theta.merging.planning.plan import plan_merge
 from git_theta.operations.keeping.inventory import ManifestBlob, take_inventory
 
 COUNT = 10_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from git_theta.merging.decisions import DecisionState
-from git_theta.merging.plan_rendering import explain_decision
-from git_theta.merging.treatments import find_kind_of, treat_decision
+from git_theta.merging.planning.decisions import DecisionState
+from git_theta.merging.planning.plan_rendering import explain_decision
+from git_theta.merging.policies.treatments import find_kind_of, treat_decision
 from git_theta.operations.merging.foreseen_merge import ForeseenMerge
 from git_theta.repository.merging.merge_request import MergeInputs
 

@@ -10,10 +10,10 @@ import click
 from git_theta.cli.listing import echo_line
 from git_theta.globs import name_matcher
 from git_theta.merging.agreement import HeadChanges
-from git_theta.merging.decisions import Decision
-from git_theta.merging.plan import Plan
-from git_theta.merging.plan_rendering import explain_decision
-from git_theta.merging.policy import Choice
+from git_theta.merging.planning.decisions import Decision
+from git_theta.merging.planning.plan import Plan
+from git_theta.merging.planning.plan_rendering import explain_decision
+from git_theta.merging.policies.policy import Choice
 from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import measure_sides
 from git_theta.operations.merging.file_plans import FilePlan

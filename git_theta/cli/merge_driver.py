@@ -21,10 +21,10 @@ from git_theta.cli.git_output import claim_stdout
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, encode_manifest, is_manifest
-from git_theta.merging.decisions import Decision
-from git_theta.merging.plan import Plan, plan_merge
-from git_theta.merging.policy import Choice
-from git_theta.merging.shard_layouts import stands_alone
+from git_theta.merging.planning.decisions import Decision
+from git_theta.merging.planning.plan import Plan, plan_merge
+from git_theta.merging.planning.shard_layouts import stands_alone
+from git_theta.merging.policies.policy import Choice
 from git_theta.operations.foreign import detect_stand_in
 from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.conflict_list import describe_left

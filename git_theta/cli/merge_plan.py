@@ -10,9 +10,9 @@ from git_theta.cli import boundary
 from git_theta.cli.listing import echo_json, echo_line
 from git_theta.cli.progress import Meter
 from git_theta.errors import ThetaError
-from git_theta.merging.decisions import BASE
-from git_theta.merging.plan_json import plan_json
-from git_theta.merging.plan_rendering import Sums, render_plan
+from git_theta.merging.planning.decisions import BASE
+from git_theta.merging.planning.plan_json import plan_json
+from git_theta.merging.planning.plan_rendering import Sums, render_plan
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.foreseen_merge import ForeseenMerge

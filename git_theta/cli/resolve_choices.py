@@ -10,9 +10,9 @@ from git_theta.cli.environment import read_merge_options
 from git_theta.cli.interactive import Questions
 from git_theta.cli.listing import display_path
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.decisions import SIDES
-from git_theta.merging.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
-from git_theta.merging.treatments import choose_by_policy
+from git_theta.merging.planning.decisions import SIDES
+from git_theta.merging.policies.policy import CONFLICT, EVERYTHING, Policy, make_global_rule, make_rule
+from git_theta.merging.policies.treatments import choose_by_policy
 from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import find_left
 from git_theta.operations.merging.conflicts import Conflict

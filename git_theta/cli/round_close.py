@@ -18,7 +18,7 @@ from git_theta.cli.progress import Meter
 from git_theta.cli.push_warning import warn_of_pushes
 from git_theta.cli.round_session import name_argument, open_round, screen_heads
 from git_theta.errors import UsageError
-from git_theta.merging.round_policy import parse_screen
+from git_theta.merging.policies.round_policy import parse_screen
 from git_theta.repository.evaluating.version_comparison import VersionComparison
 from git_theta.repository.merging.policy_sources import MergeOptions
 from git_theta.repository.merging.request_checks import describe_idle_rules

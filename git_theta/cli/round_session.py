@@ -8,7 +8,7 @@ import click
 
 from git_theta.cli.eval_session import open_session
 from git_theta.cli.progress import Meter
-from git_theta.merging.round_policy import RoundScreen
+from git_theta.merging.policies.round_policy import RoundScreen
 from git_theta.repository.evaluating.evaluations import EvaluationSettings
 from git_theta.repository.evaluating.evaluator_choice import require_permission
 from git_theta.repository.rounds.head_scores import HeadScorer

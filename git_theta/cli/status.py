@@ -22,7 +22,7 @@ from git_theta.cli.listing import (
 )
 from git_theta.cli.pathspec_argument import pathspecs_argument
 from git_theta.errors import ManifestError, UsageError
-from git_theta.merging.plan import Plan
+from git_theta.merging.planning.plan import Plan
 from git_theta.operations.keeping.file_states import FileState, FileStatus, TrackedFile, sum_sizes, survey_file
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.operations.merging.frame_keys import FRAME_LABEL

@@ -15,8 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from git_theta.merging.companions import Companion
-from git_theta.merging.decisions import trivial_merge
 from git_theta.merging.options import Option
+from git_theta.merging.planning.decisions import trivial_merge
 from git_theta.registry import Family, make_instance
 from git_theta.tensors.array_library import ArrayLibrary, Vector
 from git_theta.tensors.arrays import Buffer, Parallel
@@ -200,7 +200,7 @@ class Strategy(ABC):
         may_lack: whether heads may lack the parameter; they are left out.
         details: paragraphs for the reference.
         exact: whether it gives the same bytes everywhere (L9). Strategies that need LAPACK say False: then some
-            elements may differ by one unit in the last place between machines (``git_theta.merging.matrices``).
+            elements may differ by one unit in the last place between machines (see ``merging.arithmetic.matrices``).
         companions: files that it reads from each head's commit.
         array_library: what its formulas are written for. "any": the array API standard; they are given numpy arrays on
             a CPU, torch tensors on CUDA. "numpy" and "torch": that alone.

@@ -7,7 +7,7 @@ from typing import Any
 
 from git_theta.manifest.model import Entry
 from git_theta.merging.base import Contest, Operand
-from git_theta.merging.decisions import Decision, Entries
+from git_theta.merging.planning.decisions import Decision, Entries
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.spec import Spec, spec_fits

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from git_theta.merging import options as declared
 from git_theta.merging.base import Contest, Operand, PickResult, Strategy
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.decisions import BASE, SIDES, trivial_merge
 from git_theta.merging.execution import library_for
 from git_theta.merging.given_operands import GivenOperand, operand_of
-from git_theta.merging.groups import Group, find_groups
-from git_theta.merging.kinds import find_kind
-from git_theta.merging.policy import Choice
-from git_theta.merging.treatments import treat_choice, weigh_kind
+from git_theta.merging.planning.decisions import BASE, SIDES, trivial_merge
+from git_theta.merging.planning.groups import Group, find_groups
+from git_theta.merging.policies.kinds import find_kind
+from git_theta.merging.policies.policy import Choice
+from git_theta.merging.policies.treatments import treat_choice, weigh_kind
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,9 @@ from git_theta import known_plugins
 from git_theta.merging.base import Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING
-from git_theta.merging.groups import GROUP_PATTERNS
-from git_theta.merging.kinds import KIND_PATTERNS, KINDS
 from git_theta.merging.options import Option
+from git_theta.merging.planning.groups import GROUP_PATTERNS
+from git_theta.merging.policies.kinds import KIND_PATTERNS, KINDS
 
 INTRODUCTION = f"""\
 # Merge strategies

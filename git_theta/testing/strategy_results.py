@@ -64,7 +64,7 @@ class ResultLaws(StrategyContests):
         """Unless they are small: those may be held. A strategy for matrices reads them before."""
         if len(self.shape) > 1:
             pytest.skip("it looks at whole matrices first")
-        monkeypatch.setattr("git_theta.merging.small_operands.SMALL", 0)
+        monkeypatch.setattr("git_theta.merging.arithmetic.small_operands.SMALL", 0)
         strategy = self.make_strategy()
         if not strategy.numeric:
             pytest.skip("it does not compute")

@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 
 from git_theta.cli.environment import read_merge_options
-from git_theta.merging import policy_file
+from git_theta.merging.policies import policy_file
 from git_theta.repository.merging.policy_sources import OPTIONS_VARIABLE, MergeOptions, policy_for
 from tests.docs.test_command_reference import REFERENCE, code_words
 from tests.sandbox import Sandbox

@@ -21,8 +21,8 @@ from git_theta.formats.unique_names import UniqueNames
 from git_theta.formats.zip.zip_directory import read_directory
 from git_theta.manifest.near_manifest import read_near_manifest
 from git_theta.manifest.text import decode_manifest, encode_manifest
-from git_theta.merging.policy_file import parse_policy
-from git_theta.merging.round_policy import parse_round_policies
+from git_theta.merging.policies.policy_file import parse_policy
+from git_theta.merging.policies.round_policy import parse_round_policies
 from git_theta.operations.foreign import detect_stand_in
 from git_theta.operations.merging.recipe import parse_recipe
 from git_theta.operations.restoring.restore import require_objects, restore_pieces

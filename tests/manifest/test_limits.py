@@ -145,7 +145,7 @@ def test_many_views_cost_as_much_as_many_parameters() -> None:
     """What looks for a view among all of its entry's takes the square of their number: two minutes for these."""
     from git_theta.checkpoints.shards import Shard
     from git_theta.diffing.compare import compare_checkpoint
-    from git_theta.merging.plan import plan_merge
+    from git_theta.merging.planning.plan import plan_merge
 
     one = manifest(ENTRY._replace(views=views(20_000)))
     other = manifest(ENTRY._replace(views=views(20_000), oid="b" * 64))

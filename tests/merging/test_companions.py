@@ -12,8 +12,8 @@ from git_theta.errors import ConflictError, UsageError
 from git_theta.merging.base import Contest, Strategy
 from git_theta.merging.checks import check_contest
 from git_theta.merging.companions import Companion, require_tree_path
-from git_theta.merging.policy import Choice
-from git_theta.merging.treatments import spare_companion
+from git_theta.merging.policies.policy import Choice
+from git_theta.merging.policies.treatments import spare_companion
 from git_theta.testing.operands import operand
 
 BESIDE = Companion("fisher", "{stem}.fisher{suffix}", "What counts.", option="fisher")
@@ -96,7 +96,7 @@ def test_without_git_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_companion_itself_is_merged_by_another_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("git_theta.merging.treatments.load_strategy", lambda _: READING)
+    monkeypatch.setattr("git_theta.merging.policies.treatments.load_strategy", lambda _: READING)
     chosen = Choice("reading", {}, "-s")
     assert spare_companion(chosen, "model.safetensors") is chosen
     spared = spare_companion(chosen, "a/model.fisher.safetensors")

@@ -63,8 +63,8 @@ ROOMS = {
     "git_theta/updates/delta/delta_update.py": ["tests/updates/test_delta.py"],
     "git_theta/updates/delta/residual_blocks.py": ["tests/updates/test_delta.py"],
     "git_theta/updates/low_rank/low_rank_prediction.py": ["tests/updates/test_low_rank.py"],
-    "git_theta/merging/decisions.py": ["tests/merging"],
-    "git_theta/merging/plan.py": ["tests/merging"],
+    "git_theta/merging/planning/decisions.py": ["tests/merging"],
+    "git_theta/merging/planning/plan.py": ["tests/merging"],
 }
 """The files that hold the laws, and the tests that hold them to it, quickest first."""
 _PATIENCE = 3

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
-from git_theta.merging.policy import Choice
+from git_theta.merging.policies.policy import Choice
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.context import Context
 from git_theta.operations.merging.merge_results import Choose

@@ -9,9 +9,9 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from git_theta.merging.base import Contest, Operand, PickResult, Takes
-from git_theta.merging.decisions import trivial_merge
-from git_theta.merging.groups import pair_factors
 from git_theta.merging.numerics import compute, is_wide, stream
+from git_theta.merging.planning.decisions import trivial_merge
+from git_theta.merging.planning.groups import pair_factors
 from git_theta.merging.strategies.means import Mean
 from git_theta.tensors.array_library import Vector
 from git_theta.tensors.arrays import Parallel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from git_theta.merging import masks
+from git_theta.merging.arithmetic import masks
 from git_theta.merging.base import Contest, ContestHead
 from git_theta.merging.numerics import is_wide, shared_weight, weighted_sum
 from git_theta.tensors.array_library import Vector, lies_within, namespace

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from git_theta.merging.matrices import TaskMatrices
+from git_theta.merging.arithmetic.matrices import TaskMatrices
+from git_theta.merging.arithmetic.spectra import Matrix, find_spectrum, identity, inverse_or_zero, inverse_root
 from git_theta.merging.numerics import weighted_sum
-from git_theta.merging.spectra import Matrix, find_spectrum, identity, inverse_or_zero, inverse_root
 
 Options = Mapping[str, Any]
 FindTransforms = Callable[[TaskMatrices, Sequence[float], Options], Sequence[Matrix]]

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from git_theta.merging.base import Contest, Strategy, Takes
-from git_theta.merging.matrices import (
+from git_theta.merging.arithmetic.matrices import (
     MAX_SIDE,
     Sides,
     TaskMatrices,
@@ -21,6 +20,7 @@ from git_theta.merging.matrices import (
     matrix_sides,
     require_side,
 )
+from git_theta.merging.base import Contest, Strategy, Takes
 from git_theta.merging.options import Option
 from git_theta.merging.strategies.gram_formulas import (
     FindTransforms,

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from git_theta.merging.arithmetic.reductions import products
+from git_theta.merging.arithmetic.small_operands import hold_small
 from git_theta.merging.base import Contest, ContestHead, Strategy, Takes
 from git_theta.merging.numerics import Chunk, compute, labels, shared_weight, weighted_sum
-from git_theta.merging.reductions import products
-from git_theta.merging.small_operands import hold_small
 from git_theta.tensors.array_library import Vector
 
 SINGULAR = 1e-6

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from git_theta.merging.arithmetic.reductions import products
+from git_theta.merging.arithmetic.small_operands import hold_small
 from git_theta.merging.base import Contest, Operand, Strategy, Takes, Weights
 from git_theta.merging.numerics import compute, shared_weight, weighted_sum
 from git_theta.merging.options import Option
-from git_theta.merging.reductions import products
-from git_theta.merging.small_operands import hold_small
 from git_theta.tensors.array_library import Vector
 
 STRAIGHT = 0.9995

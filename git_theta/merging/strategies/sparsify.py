@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
-from git_theta.merging import masks
+from git_theta.merging.arithmetic import masks
+from git_theta.merging.arithmetic.brackets import Magnitudes
+from git_theta.merging.arithmetic.generator import Generator
+from git_theta.merging.arithmetic.selection import Cut, Keeper, cuts, magnitudes
 from git_theta.merging.base import Contest, ContestHead, Operand
-from git_theta.merging.brackets import Magnitudes
-from git_theta.merging.generator import Generator
 from git_theta.merging.numerics import Chunk, is_wide, numbers, shared_weight, stream, weight
-from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
 from git_theta.tensors.array_library import Vector, namespace
 from git_theta.tensors.arrays import Parallel
 

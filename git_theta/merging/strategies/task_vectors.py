@@ -15,11 +15,11 @@ from functools import partial
 from typing import NamedTuple
 
 from git_theta.errors import UsageError
-from git_theta.merging import masks
+from git_theta.merging.arithmetic import masks
+from git_theta.merging.arithmetic.small_operands import hold_small
 from git_theta.merging.base import Contest, Strategy, Takes
 from git_theta.merging.numerics import Chunk, compute, labels, stream, weight
 from git_theta.merging.options import Option
-from git_theta.merging.small_operands import hold_small
 from git_theta.merging.strategies.election import Combination, add
 from git_theta.merging.strategies.sparsify import Cuts, Sparsify, Terms, find_cuts, is_cut
 from git_theta.tensors.array_library import Vector

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Entry
 from git_theta.merging.base import ContestReport
-from git_theta.merging.decisions import BASE, SIDES, Decision
-from git_theta.merging.plan import Plan, settle_contested
-from git_theta.merging.policy import CONFLICT, Choice
-from git_theta.merging.treatments import treat_decision
+from git_theta.merging.planning.decisions import BASE, SIDES, Decision
+from git_theta.merging.planning.plan import Plan, settle_contested
+from git_theta.merging.policies.policy import CONFLICT, Choice
+from git_theta.merging.policies.treatments import treat_decision
 from git_theta.operations.context import Context
 from git_theta.operations.merging.assemble import assemble_manifest
 from git_theta.operations.merging.bound_facts import BoundFacts

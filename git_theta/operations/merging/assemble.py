@@ -10,7 +10,7 @@ from git_theta.formats.base import Part, Template
 from git_theta.formats.building import build_file, read_checksums
 from git_theta.formats.guarded_format import GuardedFormat, load_format
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.merging.plan import Plan
+from git_theta.merging.planning.plan import Plan
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.manifest_builder import ManifestBuilder
 from git_theta.operations.context import Context

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 
 from git_theta.formats.base import Fact
-from git_theta.merging.decisions import (
+from git_theta.merging.planning.decisions import (
     BASE,
     CONTESTED_STATES,
     Decision,
@@ -17,8 +17,8 @@ from git_theta.merging.decisions import (
     identity_of_entries,
     trivial_merge,
 )
-from git_theta.merging.groups import SCALED
-from git_theta.merging.plan import Plan, replace_decisions, settle_contested
+from git_theta.merging.planning.groups import SCALED
+from git_theta.merging.planning.plan import Plan, replace_decisions, settle_contested
 from git_theta.tensors.dtypes import BY_NAME
 
 ChooseSide = Callable[[Decision], int | None]

@@ -10,9 +10,9 @@ from git_theta.checkpoints.sharded import ShardedCheckpoint
 from git_theta.errors import FormatError, PluginError
 from git_theta.formats.guarded_format import load_format
 from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import BASE, Decision, DecisionState, trivial_merge
-from git_theta.merging.plan import Plan, plan_merge, settle_contested
-from git_theta.merging.shard_layouts import choose_files
+from git_theta.merging.planning.decisions import BASE, Decision, DecisionState, trivial_merge
+from git_theta.merging.planning.plan import Plan, plan_merge, settle_contested
+from git_theta.merging.planning.shard_layouts import choose_files
 from git_theta.operations.context import Context
 from git_theta.operations.templates import read_template
 

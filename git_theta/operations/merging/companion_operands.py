@@ -10,7 +10,7 @@ from git_theta.manifest.model import Entry
 from git_theta.merging.base import Operand, Strategy
 from git_theta.merging.companions import Companion
 from git_theta.merging.contests import Read, StoredOperand
-from git_theta.merging.decisions import Decision
+from git_theta.merging.planning.decisions import Decision
 from git_theta.operations.context import CompanionVersion, Context
 from git_theta.tensors.dtypes import BY_NAME
 

@@ -10,7 +10,7 @@ from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
 from git_theta.merging.agreement import HeadChanges, is_measurable, measure_changes
 from git_theta.merging.contests import contest_of
-from git_theta.merging.decisions import Decision
+from git_theta.merging.planning.decisions import Decision
 from git_theta.operations.adding.clean import clean_stream
 from git_theta.operations.availability import require_entries
 from git_theta.operations.context import Context

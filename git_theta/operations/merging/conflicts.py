@@ -17,8 +17,8 @@ from typing import NamedTuple
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest, is_manifest
-from git_theta.merging.decisions import CONTESTED_STATES, Decision, identity_of
-from git_theta.merging.plan import Plan, plan_merge, settle_contested
+from git_theta.merging.planning.decisions import CONTESTED_STATES, Decision, identity_of
+from git_theta.merging.planning.plan import Plan, plan_merge, settle_contested
 from git_theta.operations.merging.frame_keys import FRAME_LABEL, is_frame_name
 from git_theta.operations.merging.merge_results import NOTHING_SETTLED, MergeResult, SettledBefore
 

@@ -11,8 +11,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import BASE, trivial_merge
-from git_theta.merging.plan import Plan, plan_merge
+from git_theta.merging.planning.decisions import BASE, trivial_merge
+from git_theta.merging.planning.plan import Plan, plan_merge
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
 from git_theta.operations.merging.conflicts import content_key
 from git_theta.operations.merging.file_renames import MergeFile

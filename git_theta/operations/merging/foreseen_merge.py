@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.errors import ConflictError, CorruptObject, MissingObject
-from git_theta.merging.plan import Plan
+from git_theta.merging.planning.plan import Plan
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import sort_contested
 from git_theta.operations.merging.bound_facts import may_be_bound

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from git_theta.merging.base import ContestReport
-from git_theta.merging.decisions import BASE, SIDES
-from git_theta.merging.plan import Plan, settle_contested
-from git_theta.merging.policy import CONFLICT, Choice
+from git_theta.merging.planning.decisions import BASE, SIDES
+from git_theta.merging.planning.plan import Plan, settle_contested
+from git_theta.merging.policies.policy import CONFLICT, Choice
 from git_theta.operations.merging.frame_keys import FrameKey
 from git_theta.operations.merging.frame_merge import FrameMerge
 from git_theta.operations.merging.merge_results import NO_BASE, AppliedStrategy, Choose, ContestedDecision

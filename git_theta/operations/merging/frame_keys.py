@@ -9,8 +9,15 @@ from git_theta.errors import FormatError
 from git_theta.formats.base import Fact, Template
 from git_theta.formats.guarded_format import GuardedFormat
 from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import BASE, Decision, DecisionState, classify_settled, names_of, trivial_merge
-from git_theta.merging.plan import Plan
+from git_theta.merging.planning.decisions import (
+    BASE,
+    Decision,
+    DecisionState,
+    classify_settled,
+    names_of,
+    trivial_merge,
+)
+from git_theta.merging.planning.plan import Plan
 from git_theta.operations.context import Context
 from git_theta.operations.templates import read_template
 

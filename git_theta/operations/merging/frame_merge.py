@@ -18,8 +18,8 @@ from typing import NamedTuple
 from git_theta.errors import ConflictError, FormatError, PluginError
 from git_theta.formats.base import Fact, Template
 from git_theta.formats.guarded_format import GuardedFormat, load_format
-from git_theta.merging.decisions import CONTESTED_STATES
-from git_theta.merging.plan import Plan, settle_contested
+from git_theta.merging.planning.decisions import CONTESTED_STATES
+from git_theta.merging.planning.plan import Plan, settle_contested
 from git_theta.operations.context import Context
 from git_theta.operations.merging.bound_facts import BoundFacts, ChooseSide, may_be_bound
 from git_theta.operations.merging.frame_keys import FrameKey, FrameSides, decide_key, list_keys, read_frames

@@ -13,10 +13,10 @@ from git_theta.merging.base import STRATEGIES, Contest, Operand
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.change_sums import ChangeSums, sum_changes
 from git_theta.merging.contests import StoredOperand, contest_of
-from git_theta.merging.decisions import Decision, split_decision
 from git_theta.merging.execution import merge_bytes
-from git_theta.merging.plan_rendering import Sums
-from git_theta.merging.treatments import computes_weights
+from git_theta.merging.planning.decisions import Decision, split_decision
+from git_theta.merging.planning.plan_rendering import Sums
+from git_theta.merging.policies.treatments import computes_weights
 from git_theta.operations.availability import are_here
 from git_theta.operations.context import Context
 from git_theta.operations.merging.merge_results import MergeResult

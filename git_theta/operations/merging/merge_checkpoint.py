@@ -13,9 +13,9 @@ from git_theta.checkpoints.index_file import merge_indexes
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.decisions import Decision, identity_of, names_of
-from git_theta.merging.policy import CONFLICT, Choice
-from git_theta.merging.shard_layouts import merge_layouts
+from git_theta.merging.planning.decisions import Decision, identity_of, names_of
+from git_theta.merging.planning.shard_layouts import merge_layouts
+from git_theta.merging.policies.policy import CONFLICT, Choice
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import settle_plan
 from git_theta.operations.merging.assemble import assemble_file, merged_entries

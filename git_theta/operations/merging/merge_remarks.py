@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from git_theta.merging.kinds import KINDS
-from git_theta.merging.treatments import is_merged_apart
+from git_theta.merging.policies.kinds import KINDS
+from git_theta.merging.policies.treatments import is_merged_apart
 from git_theta.operations.merging.merge_results import AppliedStrategy, MergeResult
 from git_theta.words import join_some, pluralize
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from git_theta.merging.agreement import compare_heads
 from git_theta.merging.change_sums import ChangeSums, add_up_facts, facts_json
-from git_theta.merging.decisions import Decision, DecisionState
-from git_theta.merging.plan import Plan
-from git_theta.merging.plan_rendering import explain_decision
+from git_theta.merging.planning.decisions import Decision, DecisionState
+from git_theta.merging.planning.plan import Plan
+from git_theta.merging.planning.plan_rendering import explain_decision
 from git_theta.operations.merging.frame_keys import is_frame_name
 from git_theta.operations.merging.measured_changes import NOT_MEASURED, MeasuredChanges
 from git_theta.operations.merging.merge_results import AppliedStrategy, ContestedDecision, MergeResult

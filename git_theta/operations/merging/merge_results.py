@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.base import ContestReport
-from git_theta.merging.decisions import Decision
-from git_theta.merging.plan import Plan
-from git_theta.merging.policy import Choice
-from git_theta.merging.treatments import StrategyChooser
+from git_theta.merging.planning.decisions import Decision
+from git_theta.merging.planning.plan import Plan
+from git_theta.merging.policies.policy import Choice
+from git_theta.merging.policies.treatments import StrategyChooser
 
 NO_BASE = "there is no merge base to take it from"
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from git_theta.merging.agreement import is_measurable
 from git_theta.merging.change_sums import ChangeSums
 from git_theta.merging.contests import contest_of
-from git_theta.merging.decisions import Decision, split_decision
 from git_theta.merging.numerics import stream
-from git_theta.merging.plan import Plan
-from git_theta.merging.plan_rendering import NonfiniteCounter, Sums
-from git_theta.merging.treatments import StrategyChooser, is_computed
+from git_theta.merging.planning.decisions import Decision, split_decision
+from git_theta.merging.planning.plan import Plan
+from git_theta.merging.planning.plan_rendering import NonfiniteCounter, Sums
+from git_theta.merging.policies.treatments import StrategyChooser, is_computed
 from git_theta.operations.availability import are_here
 from git_theta.operations.context import Context
 from git_theta.parameters.value_decoding import read_values

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from git_theta.merging.decisions import CONTESTED_STATES
+from git_theta.merging.planning.decisions import CONTESTED_STATES
 from git_theta.operations.merging.merge_report import TRAILER, quote_path, record_merge, trailers
 from git_theta.operations.merging.merge_results import MergeResult
 

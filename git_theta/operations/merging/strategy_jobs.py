@@ -14,11 +14,11 @@ from git_theta.merging.base import STRATEGIES, Contest, ContestReport, Strategy
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import check_contest
 from git_theta.merging.contests import StoredOperand, contest_of
-from git_theta.merging.decisions import Decision, split_decision
 from git_theta.merging.devices import one_thread_each
 from git_theta.merging.execution import library_for
-from git_theta.merging.policy import Choice, prefix_origin
-from git_theta.merging.treatments import Treated, is_merged_apart, weigh_kind
+from git_theta.merging.planning.decisions import Decision, split_decision
+from git_theta.merging.policies.policy import Choice, prefix_origin
+from git_theta.merging.policies.treatments import Treated, is_merged_apart, weigh_kind
 from git_theta.operations.adding.encoding import prefer_known
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel

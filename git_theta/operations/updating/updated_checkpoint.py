@@ -10,7 +10,7 @@ from typing import NamedTuple
 from git_theta.checkpoints.sharded import ShardedCheckpoint
 from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.merging.decisions import names_of
+from git_theta.merging.planning.decisions import names_of
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.update_bases import UpdateBases
 from git_theta.operations.context import Context

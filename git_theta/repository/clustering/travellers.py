@@ -21,10 +21,10 @@ git_theta.parameters.preferences: Preferences
 git_theta.parameters.value_decoding: read_values
 git_theta.merging.base: Contest ContestReport
 git_theta.merging.contests: StoredOperand
-git_theta.merging.brackets: Magnitudes Ranked Rank Bracket Near count_near sample_magnitudes
+git_theta.merging.arithmetic.brackets: Magnitudes Ranked Rank Bracket Near count_near sample_magnitudes
 git_theta.merging.change_sums: ChangeSums
-git_theta.merging.radix: Radix count_digits count_ranked
-git_theta.merging.selection: Cut
+git_theta.merging.arithmetic.radix: Radix count_digits count_ranked
+git_theta.merging.arithmetic.selection: Cut
 git_theta.merging.strategies.sparsify: Cuts read_magnitudes
 git_theta.merging.strategies.task_vectors: Survey count_balance
 git_theta.diffing.base: Change ChangeStatus ParameterVersion Measures NamedValue MeasuredChange

@@ -12,7 +12,7 @@ from git_theta.checkpoints.index_file import is_index
 from git_theta.checkpoints.shards import group_paths
 from git_theta.errors import GitError, ManifestError
 from git_theta.manifest.text import decode_manifest
-from git_theta.merging.decisions import names_of
+from git_theta.merging.planning.decisions import names_of
 from git_theta.repository.comparing.sharded_versions import CommitFiles, read_texts
 from git_theta.vcs.attribute_files.filtered_files import indexed_files
 from git_theta.vcs.discovery import Repository

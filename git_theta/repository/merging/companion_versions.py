@@ -11,7 +11,7 @@ from git_theta.errors import ManifestError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
 from git_theta.merging.companions import Companion
-from git_theta.merging.decisions import names_of
+from git_theta.merging.planning.decisions import names_of
 from git_theta.operations.context import CompanionVersion
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.vcs.blobs import BlobContent, read_one_blob

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import Decision, names_of
+from git_theta.merging.planning.decisions import Decision, names_of
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.comparing.sharded_versions import CommitFiles

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from git_theta.errors import ConflictError
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.decisions import Decision
-from git_theta.merging.policy import CONFLICT, Choice
+from git_theta.merging.planning.decisions import Decision
+from git_theta.merging.policies.policy import CONFLICT, Choice
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.measured_changes import NOT_MEASURED, MeasuredChanges, measure_merge

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry
-from git_theta.merging.decisions import Decision, identity_of, names_of
+from git_theta.merging.planning.decisions import Decision, identity_of, names_of
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
 from git_theta.operations.merging.conflict_list import describe_names
 from git_theta.repository.merging.checkpoint_cases import plan_sides, read_sides

@@ -10,7 +10,7 @@ from git_theta.checkpoints.shards import Shard
 from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
-from git_theta.merging.shard_layouts import stands_alone
+from git_theta.merging.planning.shard_layouts import stands_alone
 from git_theta.operations.merging.conflicts import (
     Conflict,
     find_ours,

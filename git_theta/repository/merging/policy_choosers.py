@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from git_theta.merging.treatments import choose_by_policy
+from git_theta.merging.policies.treatments import choose_by_policy
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_results import Choose
 from git_theta.repository.merging.policy_sources import MergeOptions, policy_for

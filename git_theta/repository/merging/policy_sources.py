@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import GitError
-from git_theta.merging.policy import Policy, Rule, build_policy, make_global_rule, parse_glob_rule
-from git_theta.merging.policy_file import POLICY_FILE, parse_policy
+from git_theta.merging.policies.policy import Policy, Rule, build_policy, make_global_rule, parse_glob_rule
+from git_theta.merging.policies.policy_file import POLICY_FILE, parse_policy
 from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.tracked_toml import SIZE_LIMIT
 from git_theta.vcs.attribute_files.attribute_values import read_attribute

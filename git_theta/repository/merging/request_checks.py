@@ -10,7 +10,7 @@ from git_theta.globs import name_matcher
 from git_theta.merging import options
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.checks import FLOATING, check_heads
-from git_theta.merging.policy import CONFLICT, Choice, parse_glob_rule, prefix_origin
+from git_theta.merging.policies.policy import CONFLICT, Choice, parse_glob_rule, prefix_origin
 from git_theta.operations.merging.companion_operands import require_companion
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.repository.merging.companion_versions import find_in_heads

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import Decision, identity_of, trivial_merge
-from git_theta.merging.plan import Plan
-from git_theta.merging.policy import Choice
+from git_theta.merging.planning.decisions import Decision, identity_of, trivial_merge
+from git_theta.merging.planning.plan import Plan
+from git_theta.merging.policies.policy import Choice
 from git_theta.operations.context import Context
 from git_theta.operations.merging.checkpoint_plans import CheckpointPlan
 from git_theta.operations.merging.conflicts import is_same_file

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index
 from git_theta.manifest.text import MAX_MANIFEST, decode_manifest, is_manifest
-from git_theta.merging.decisions import BASE, SIDES
+from git_theta.merging.planning.decisions import BASE, SIDES
 from git_theta.operations.context import Context
 from git_theta.operations.merging.conflict_resolution import clean_worktree_file
 from git_theta.operations.merging.conflicts import is_same_file

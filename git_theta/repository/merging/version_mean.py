@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from git_theta.errors import ConflictError, StoreError, UsageError
 from git_theta.manifest.model import Manifest
-from git_theta.merging.decisions import Decision
-from git_theta.merging.policy import Choice
+from git_theta.merging.planning.decisions import Decision
+from git_theta.merging.policies.policy import Choice
 from git_theta.operations.context import Context, Progress
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_results import MergeSettings

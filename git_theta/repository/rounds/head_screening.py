@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import ThetaError
-from git_theta.merging.round_policy import RoundScreen
-from git_theta.merging.round_screening import DistanceScreen, screen_distances
+from git_theta.merging.policies.round_policy import RoundScreen
+from git_theta.merging.policies.round_screening import DistanceScreen, screen_distances
 from git_theta.operations.context import Context, Progress
 from git_theta.repository.rounds.head_distances import MeasuredHeads, count_bytes, measure_heads
 from git_theta.repository.rounds.head_scores import HeadScore

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from git_theta.merging.lone_changes import contest_lone_changes
+from git_theta.merging.planning.lone_changes import contest_lone_changes
 from git_theta.operations.context import Progress
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.merge_report import Record, trailers

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from git_theta.errors import UsageError
-from git_theta.merging.round_policy import ROUNDS_FILE, RoundPolicy, parse_round_policies
+from git_theta.merging.policies.round_policy import ROUNDS_FILE, RoundPolicy, parse_round_policies
 from git_theta.tracked_toml import SIZE_LIMIT
 from git_theta.vcs.blobs import read_small_blob
 from git_theta.vcs.commits import shallow_boundary

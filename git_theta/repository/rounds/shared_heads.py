@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from git_theta.checkpoints.index_file import is_index
 from git_theta.errors import ThetaError, UsageError
-from git_theta.merging.round_policy import RoundPolicy
+from git_theta.merging.policies.round_policy import RoundPolicy
 from git_theta.repository.history.checkpoint_lookup import CheckpointVersion, list_checkpoints
 from git_theta.repository.rounds.round_refs import Round, read_round_policy
 from git_theta.repository.rounds.shared_parameters import (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from git_theta.checkpoints.shards import Shard
 from git_theta.manifest.model import Entry
 from git_theta.manifest.text import entry_names
-from git_theta.merging.round_policy import RoundPolicy
+from git_theta.merging.policies.round_policy import RoundPolicy
 from git_theta.repository.history.checkpoint_lookup import CheckpointVersion
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.words import join_some, shorten_text

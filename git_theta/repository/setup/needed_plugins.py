@@ -11,7 +11,7 @@ from git_theta.formats.base import FORMATS
 from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Manifest
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.policy import CONFLICT
+from git_theta.merging.policies.policy import CONFLICT
 from git_theta.operations.keeping.file_states import TrackedFile
 from git_theta.parameters.required_plugins import load_required, required_plugins
 from git_theta.plugin_guard import PluginId

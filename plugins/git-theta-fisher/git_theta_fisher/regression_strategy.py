@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from git_theta.errors import ConflictError, UsageError
+from git_theta.merging.arithmetic.matrices import MAX_SIDE, TaskMatrices, add_transformed, matrix_sides, require_side
+from git_theta.merging.arithmetic.spectra import Matrix, identity
 from git_theta.merging.base import Contest, ContestHead, Strategy, Takes
 from git_theta.merging.companions import Companion
-from git_theta.merging.matrices import MAX_SIDE, TaskMatrices, add_transformed, matrix_sides, require_side
 from git_theta.merging.numerics import stream
 from git_theta.merging.options import Option
-from git_theta.merging.spectra import Matrix, identity
 from git_theta.merging.strategies.means import WEIGHTED
 from git_theta.tensors.array_library import Vector
 

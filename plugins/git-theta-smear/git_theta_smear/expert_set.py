@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from git_theta import merge_state_dicts
 from git_theta.errors import UsageError
-from git_theta.merging.decisions import trivial_merge
 from git_theta.merging.given_operands import operand_of
-from git_theta.merging.kinds import find_kind
+from git_theta.merging.planning.decisions import trivial_merge
+from git_theta.merging.policies.kinds import find_kind
 from git_theta.merging.strategies.smear import group_of
 from torch import Tensor, nn
 

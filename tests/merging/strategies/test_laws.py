@@ -16,7 +16,7 @@ from torch import Tensor
 
 from git_theta import known_plugins, merge_state_dicts, merge_tensors
 from git_theta.errors import ConflictError, UsageError
-from git_theta.merging import small_operands
+from git_theta.merging.arithmetic import small_operands
 from git_theta.merging.base import Operand
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.numerics import stream

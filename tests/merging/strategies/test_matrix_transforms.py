@@ -16,7 +16,7 @@ import torch
 
 from git_theta import merge_tensors
 from git_theta.errors import ConflictError
-from git_theta.merging import matrices
+from git_theta.merging.arithmetic import matrices
 from git_theta.merging.catalogue import load_strategy
 from git_theta.merging.execution import merge_bytes
 from git_theta.tensors.torch_library import TorchLibrary

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from git_theta.errors import MissingObject, UsageError
-from git_theta.merging.decisions import Decision
-from git_theta.merging.plan import plan_merge, settle_contested
+from git_theta.merging.planning.decisions import Decision
+from git_theta.merging.planning.plan import plan_merge, settle_contested
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.merge_results import MergeResult, MergeSettings, SettledBefore

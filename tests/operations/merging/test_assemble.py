@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from git_theta.errors import ConflictError
-from git_theta.merging.plan import plan_merge
+from git_theta.merging.planning.plan import plan_merge
 from git_theta.operations import templates
 from git_theta.operations.context import Context
 from git_theta.operations.merging.assemble import assemble_manifest

@@ -9,7 +9,7 @@ import pytest
 from git_theta.manifest.model import DENSE, Coding, Entry, Place, Storage, UpdateBase
 from git_theta.merging.base import Contest, ContestReport, Strategy
 from git_theta.merging.execution import merge_bytes
-from git_theta.merging.plan import plan_merge
+from git_theta.merging.planning.plan import plan_merge
 from git_theta.operations.context import Context
 from git_theta.operations.merging import computed_results, contest_results
 from git_theta.operations.merging.apply_plan import apply_plan

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from git_theta.merging.plan import plan_merge
+from git_theta.merging.planning.plan import plan_merge
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.frame_merge import FrameChoices, FrameMerge, merge_frame

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from git_theta.merging.change_sums import ChangeSums
-from git_theta.merging.plan import Plan, plan_merge
+from git_theta.merging.planning.plan import Plan, plan_merge
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import sort_contested
 from git_theta.operations.merging.measured_changes import count_measured_bytes, measure_jobs

@@ -13,9 +13,9 @@ import pytest
 
 from git_theta.errors import MissingObject
 from git_theta.manifest.model import Coding, Entry, Place, Storage, UpdateBase, View
-from git_theta.merging.brackets import Rank
-from git_theta.merging.plan import plan_merge
-from git_theta.merging.policy import Choice
+from git_theta.merging.arithmetic.brackets import Rank
+from git_theta.merging.planning.plan import plan_merge
+from git_theta.merging.policies.policy import Choice
 from git_theta.operations.context import Context
 from git_theta.operations.merging.apply_plan import apply_plan
 from git_theta.operations.merging.merge_results import MergeSettings

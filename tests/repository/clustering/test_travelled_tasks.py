@@ -11,7 +11,7 @@ from git_theta.diffing.compare import compare_checkpoint
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.new_parts import NewParts
 from git_theta.merging.change_sums import add_up_facts
-from git_theta.merging.plan import Plan, plan_merge
+from git_theta.merging.planning.plan import Plan, plan_merge
 from git_theta.operations.comparing.diff_report import build_report
 from git_theta.operations.context import NOT_SHOWN, Context
 from git_theta.operations.keeping.inventory import ManifestBlob, take_inventory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from git_theta.errors import UsageError
-from git_theta.merging.round_policy import RoundPolicy, RoundScreen, parse_round_policies, parse_screen
+from git_theta.merging.policies.round_policy import RoundPolicy, RoundScreen, parse_round_policies, parse_screen
 from git_theta.tracked_toml import SIZE_LIMIT
 
 FILE = b"""\

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry
-from git_theta.merging.groups import Group
+from git_theta.merging.planning.groups import Group
 
 BASE = -1
 """Stands for the merge base where the index of a head may stand."""

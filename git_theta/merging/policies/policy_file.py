@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from git_theta.errors import UsageError
-from git_theta.merging.policy import EVERYTHING, Rule, make_rule, prefix_origin
+from git_theta.merging.policies.policy import EVERYTHING, Rule, make_rule, prefix_origin
 from git_theta.tracked_toml import check_keys, parse_toml
 
 POLICY_FILE = ".theta.toml"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from git_theta.merging.generator import Generator, philox
+from git_theta.merging.arithmetic.generator import Generator, philox
 from git_theta.tensors.array_library import ArrayLibrary
 from tests.merging.array_libraries import FROM_NUMPY, LIBRARIES
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from git_theta.merging.reductions import BLOCK, PairwiseSum
+from git_theta.merging.arithmetic.reductions import BLOCK, PairwiseSum
 from tests.merging.array_libraries import FROM_NUMPY
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from git_theta.merging import masks
+from git_theta.merging.arithmetic import masks
 from git_theta.tensors.array_library import Vector, namespace, to_numpy
 from git_theta.tensors.arrays import Parallel
 

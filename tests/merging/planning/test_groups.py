@@ -10,13 +10,13 @@ import torch
 from git_theta import merge_state_dicts
 from git_theta.errors import ConflictError
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
-from git_theta.merging.decisions import DecisionState
-from git_theta.merging.groups import find_groups, pair_factors
-from git_theta.merging.plan import Plan, plan_merge, settle_contested
-from git_theta.merging.plan_json import plan_json
-from git_theta.merging.plan_rendering import explain_decision, render_plan
-from git_theta.merging.policy import Choice
-from git_theta.merging.treatments import treat_decision
+from git_theta.merging.planning.decisions import DecisionState
+from git_theta.merging.planning.groups import find_groups, pair_factors
+from git_theta.merging.planning.plan import Plan, plan_merge, settle_contested
+from git_theta.merging.planning.plan_json import plan_json
+from git_theta.merging.planning.plan_rendering import explain_decision, render_plan
+from git_theta.merging.policies.policy import Choice
+from git_theta.merging.policies.treatments import treat_decision
 
 GROUPS = {
     "fp8": {"l.weight": "F8_E4M3", "l.weight_scale": "F32"},

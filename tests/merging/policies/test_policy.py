@@ -12,8 +12,8 @@ import pytest
 from git_theta import tracked_toml
 from git_theta.errors import UsageError
 from git_theta.globs import escape_path, name_matcher, path_matcher
-from git_theta.merging import policy_file
-from git_theta.merging.policy import (
+from git_theta.merging.policies import policy_file
+from git_theta.merging.policies.policy import (
     Choice,
     Policy,
     Rule,
@@ -313,7 +313,7 @@ def test_ten_thousand_parameters_are_chosen_for_in_a_moment() -> None:
 
 
 def test_the_guide_shows_rules_that_work() -> None:
-    guide = (Path(__file__).parents[2] / "docs/how-to/choose-strategies.md").read_text()
+    guide = (Path(__file__).parents[3] / "docs/how-to/choose-strategies.md").read_text()
     file, of_kinds = re.findall(r"^```toml\n(.*?)^```", guide, re.M | re.S)
     policy = Policy(policy_file.parse_policy(file.encode()))
     assert [strategy(policy, name) for name in ("encoder.0.w", "head.w", "other")] == ["ties", None, "average"]

@@ -11,9 +11,9 @@ import torch
 from git_theta import known_plugins, merge_state_dicts, merge_tensors
 from git_theta.errors import ConflictError, UsageError
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.kinds import KINDS, find_kind
-from git_theta.merging.policy import Policy, parse_glob_rule
-from git_theta.merging.policy_file import parse_policy
+from git_theta.merging.policies.kinds import KINDS, find_kind
+from git_theta.merging.policies.policy import Policy, parse_glob_rule
+from git_theta.merging.policies.policy_file import parse_policy
 from git_theta.tensors.torch_library import TorchLibrary
 from tests.merging.strategies.cases import contest, merge
 

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from git_theta.formats.detect import OPAQUE
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage, View
-from git_theta.merging.decisions import (
+from git_theta.merging.planning.decisions import (
     BASE,
     CONTESTED_STATES,
     Decision,
@@ -24,13 +24,13 @@ from git_theta.merging.decisions import (
     names_of,
     slot_of,
 )
-from git_theta.merging.plan import Plan, PlannedParameter, plan_merge, settle_contested
-from git_theta.merging.plan_json import plan_json
-from git_theta.merging.plan_rendering import explain_decision, render_plan
-from git_theta.merging.policy import Choice, Policy, make_global_rule
+from git_theta.merging.planning.plan import Plan, PlannedParameter, plan_merge, settle_contested
+from git_theta.merging.planning.plan_json import plan_json
+from git_theta.merging.planning.plan_rendering import explain_decision, render_plan
+from git_theta.merging.policies.policy import Choice, Policy, make_global_rule
 from tests.work_units import takes_fewer_units
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/spec/plan.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs/spec/plan.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
 
 

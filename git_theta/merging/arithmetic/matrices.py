@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from git_theta.errors import ConflictError
+from git_theta.merging.arithmetic.spectra import Matrix
 from git_theta.merging.base import Contest
 from git_theta.merging.numerics import Chunk, compute, labels, stream
 from git_theta.merging.options import Option
-from git_theta.merging.spectra import Matrix
 from git_theta.tensors.array_library import Vector
 
 BLOCK = 1 << 20

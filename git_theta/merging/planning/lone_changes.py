@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from git_theta.merging.decisions import Decision, DecisionState
-from git_theta.merging.plan import Plan, replace_decisions
+from git_theta.merging.planning.decisions import Decision, DecisionState
+from git_theta.merging.planning.plan import Plan, replace_decisions
 from git_theta.tensors.dtypes import BY_NAME
 
 _ALONE = frozenset((DecisionState.CHANGED, DecisionState.CHANGED_SAME))

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from git_theta.merging import brackets, radix
-from git_theta.merging.brackets import Magnitudes, Rank
-from git_theta.merging.selection import Cut, cuts, magnitudes
+from git_theta.merging.arithmetic import brackets, radix
+from git_theta.merging.arithmetic.brackets import Magnitudes, Rank
+from git_theta.merging.arithmetic.selection import Cut, cuts, magnitudes
 from tests.merging.array_libraries import FROM_NUMPY
 
 Array = npt.NDArray[np.float32]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from git_theta.merging.arithmetic.small_operands import SMALL, hold_small
 from git_theta.merging.base import Contest, Operand
-from git_theta.merging.small_operands import SMALL, hold_small
 from git_theta.tensors.arrays import Buffer
 from git_theta.tensors.dtypes import BY_NAME
 from git_theta.tensors.numpy_library import NUMPY

@@ -11,10 +11,10 @@ from git_theta.known_plugins import BUILT_IN
 from git_theta.merging import options
 from git_theta.merging.base import Weights
 from git_theta.merging.catalogue import load_strategy
-from git_theta.merging.decisions import Decision, Entries, split_decision
-from git_theta.merging.groups import PAIR, Group
-from git_theta.merging.kinds import Kind, Treatment, find_kind
-from git_theta.merging.policy import CONFLICT, Choice, Policy, prefix_origin
+from git_theta.merging.planning.decisions import Decision, Entries, split_decision
+from git_theta.merging.planning.groups import PAIR, Group
+from git_theta.merging.policies.kinds import Kind, Treatment, find_kind
+from git_theta.merging.policies.policy import CONFLICT, Choice, Policy, prefix_origin
 
 StrategyChooser = Callable[[Decision], Choice | None]
 """The strategy for a contested decision; None: a conflict."""

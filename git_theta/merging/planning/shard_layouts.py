@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from git_theta.merging.decisions import trivial_merge
-from git_theta.merging.plan import Plan
+from git_theta.merging.planning.decisions import trivial_merge
+from git_theta.merging.planning.plan import Plan
 
 ShardLayout = Mapping[str, str]
 """Name of each parameter to the path of its shard, in file order."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
-from git_theta.merging import masks
-from git_theta.merging.brackets import Magnitudes, Rank, Ranked, Threshold
+from git_theta.merging.arithmetic import masks
+from git_theta.merging.arithmetic.brackets import Magnitudes, Rank, Ranked, Threshold
 from git_theta.tensors.array_library import Vector, namespace, to_numpy
 from git_theta.tensors.arrays import Parallel
 

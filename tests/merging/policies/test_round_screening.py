@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_theta.merging.round_screening import screen_distances
+from git_theta.merging.policies.round_screening import screen_distances
 
 
 def test_what_lies_far_from_the_median_is_unusual() -> None:

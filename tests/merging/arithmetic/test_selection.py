@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from git_theta.merging.brackets import Magnitudes
-from git_theta.merging.selection import Cut, Keeper, cuts, magnitudes
+from git_theta.merging.arithmetic.brackets import Magnitudes
+from git_theta.merging.arithmetic.selection import Cut, Keeper, cuts, magnitudes
 from tests.merging.array_libraries import FROM_NUMPY
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0**-149, -(2.0**-149), 1.5, -1.5, 3e38, float("inf"), -float("inf"), float("nan")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_theta.merging.shard_layouts import merge_layouts
+from git_theta.merging.planning.shard_layouts import merge_layouts
 
 Layouts = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1", "2", "3"]), min_size=1)
 

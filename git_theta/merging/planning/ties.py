@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.merging.decisions import Entries, names_of
-from git_theta.merging.groups import FoundGroup
+from git_theta.merging.planning.decisions import Entries, names_of
+from git_theta.merging.planning.groups import FoundGroup
 
 Owners = Mapping[str, Entry]
 """Every name of a manifest's parameters to the entry that has its values, in file order."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from typing import NamedTuple
 
 from git_theta.manifest.model import Entry, Manifest
-from git_theta.merging.decisions import (
+from git_theta.merging.planning.decisions import (
     BASE,
     CONTESTED_STATES,
     Decision,
@@ -23,8 +23,8 @@ from git_theta.merging.decisions import (
     slot_of,
     trivial_merge,
 )
-from git_theta.merging.groups import find_groups
-from git_theta.merging.ties import entries_of, join_names, owners_of
+from git_theta.merging.planning.groups import find_groups
+from git_theta.merging.planning.ties import entries_of, join_names, owners_of
 
 
 class PlannedParameter(NamedTuple):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from git_theta.merging import brackets, masks, radix
-from git_theta.merging.brackets import Magnitudes, Rank, Threshold
+from git_theta.merging.arithmetic import brackets, masks, radix
+from git_theta.merging.arithmetic.brackets import Magnitudes, Rank, Threshold
 from git_theta.tensors.array_library import Vector, namespace
 from git_theta.tensors.arrays import Parallel
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from git_theta.merging.change_sums import ChangeSums, add_up_facts, describe_facts, describe_total
-from git_theta.merging.decisions import BASE, CONTESTED_STATES, Decision, DecisionState, Entries, names_of
-from git_theta.merging.plan import Plan
-from git_theta.merging.policy import Choice
-from git_theta.merging.treatments import StrategyChooser, is_merged_apart, treat_decision
+from git_theta.merging.planning.decisions import BASE, CONTESTED_STATES, Decision, DecisionState, Entries, names_of
+from git_theta.merging.planning.plan import Plan
+from git_theta.merging.policies.policy import Choice
+from git_theta.merging.policies.treatments import StrategyChooser, is_merged_apart, treat_decision
 from git_theta.words import escape_unprintable, join_some, pluralize
 
 Sums = Mapping[str, ChangeSums]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
-from git_theta.merging.decisions import DecisionState
-from git_theta.merging.lone_changes import contest_lone_changes
-from git_theta.merging.plan import plan_merge
+from git_theta.merging.planning.decisions import DecisionState
+from git_theta.merging.planning.lone_changes import contest_lone_changes
+from git_theta.merging.planning.plan import plan_merge
 
 OIDS = {place: str(place) * 64 for place in range(4)}
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from git_theta.errors import UsageError
 from git_theta.globs import escape_path, name_matcher, path_matcher
-from git_theta.merging.kinds import KINDS
+from git_theta.merging.policies.kinds import KINDS
 from git_theta.words import suggest_names
 
 CONFLICT = "conflict"

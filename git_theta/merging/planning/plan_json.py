@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from git_theta.merging.change_sums import add_up_facts, facts_json
-from git_theta.merging.decisions import Decision, Entries, names_of
-from git_theta.merging.plan import Plan
-from git_theta.merging.plan_rendering import (
+from git_theta.merging.planning.decisions import Decision, Entries, names_of
+from git_theta.merging.planning.plan import Plan
+from git_theta.merging.planning.plan_rendering import (
     NOTHING_LEFT,
     NonfiniteCounter,
     Sums,
@@ -16,8 +16,8 @@ from git_theta.merging.plan_rendering import (
     foresee_choice,
     label_source,
 )
-from git_theta.merging.policy import Choice
-from git_theta.merging.treatments import StrategyChooser, find_kind_of
+from git_theta.merging.policies.policy import Choice
+from git_theta.merging.policies.treatments import StrategyChooser, find_kind_of
 
 SCHEMA_VERSION = 1
 """Of the schema: it grows when a program that read the former one would be misled."""

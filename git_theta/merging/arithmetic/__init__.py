@@ -1,0 +1,1 @@
+"""Arithmetic that gives the same bytes anywhere, in bounded memory: sums, orders, random numbers, matrices (L9)."""
