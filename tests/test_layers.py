@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import git_theta
+from tests.syntax_trees import nodes_of, tree_of
 
 ROOT = Path(git_theta.__file__).parent
 GROUND = {
@@ -91,22 +92,19 @@ def room(module: str) -> str:
 
 
 @cache
-def parse_module(module: str) -> ast.Module:
-    """The syntax tree of a module."""
-    return ast.parse(modules()[module].read_text())
-
-
-@cache
 def imports(module: str) -> tuple[tuple[str, bool], ...]:
     """What a module imports, in functions too: dotted names, and whether on its top level."""
-    tree = parse_module(module)
-    deferred = {
-        inner
-        for outer in ast.walk(tree)
-        if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef)) or _is_for_types(outer)
-        for inner in ast.walk(outer)
-    }
-    return tuple((name, node not in deferred) for node in ast.walk(tree) for name in _named(node))
+    return tuple(_find_imports(tree_of(modules()[module]), at_top=True))
+
+
+def _find_imports(tree: ast.AST, *, at_top: bool) -> Iterator[tuple[str, bool]]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.stmt):
+            yield from ((name, at_top) for name in _named(node))
+            is_later = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or _is_for_types(node)
+            yield from _find_imports(node, at_top=at_top and not is_later)
+        elif isinstance(node, (ast.excepthandler, ast.match_case)):
+            yield from _find_imports(node, at_top=at_top)
 
 
 def _is_for_types(node: ast.AST) -> bool:
@@ -172,7 +170,7 @@ READS_THE_ENVIRONMENT = {"cli", "vcs"}
 
 
 def _nodes(module: str) -> Iterator[ast.AST]:
-    return ast.walk(parse_module(module))
+    return iter(nodes_of(modules()[module]))
 
 
 def test_stores_and_databases_are_opened_in_one_place() -> None:

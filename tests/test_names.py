@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import git_theta
+from tests.syntax_trees import nodes_of
 
 ROOT = Path(git_theta.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -16,10 +16,6 @@ SAME_EVERYWHERE = {"__init__", "base"}
 """A room's door and its seam are called alike in every room."""
 PARTICIPLE = re.compile(r"_*(?:[a-z]+ed|told|said|held|made|taken|known|given|kept|found|left|sent|built|written)")
 """What was done, not what to do: a function called so says neither what it gives nor to what."""
-
-
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    return ((file.relative_to(ROOT), ast.parse(file.read_text())) for file in FILES)
 
 
 def test_no_two_modules_are_called_alike() -> None:
@@ -31,18 +27,18 @@ def test_no_two_modules_are_called_alike() -> None:
 
 def test_one_name_is_one_type() -> None:
     places = defaultdict(list)
-    for file, tree in trees():
-        for node in ast.walk(tree):
+    for file in FILES:
+        for node in nodes_of(file):
             if isinstance(node, ast.ClassDef):
-                places[node.name].append(file)
+                places[node.name].append(file.relative_to(ROOT))
     assert not {name: found for name, found in places.items() if len(found) > 1}
 
 
 def test_no_function_is_a_bare_participle() -> None:
     functions = [
-        (file, node)
-        for file, tree in trees()
-        for node in ast.walk(tree)
+        (file.relative_to(ROOT), node)
+        for file in FILES
+        for node in nodes_of(file)
         if isinstance(node, ast.FunctionDef) and not is_property(node)
     ]
     assert not [(file, node.name) for file, node in functions if PARTICIPLE.fullmatch(node.name)]

@@ -6,16 +6,16 @@ A value is ours when it runs one of our modules, whichever interpreter it names;
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from git_theta.errors import GitError, UsageError
 from git_theta.registered_names import DISABLE_KEY
 from git_theta.vcs.git import NAMED_REPOSITORY, ask_git, git, scrubbed_environment, split_nul
-from git_theta.vcs.remembered_settings import forget_settings, match_settings, parse_setting
+from git_theta.vcs.remembered_settings import forget_settings, match_settings, parse_setting, pick_settings
 
 Scope = Literal["global", "local", "worktree", "system"]
 
@@ -123,16 +123,15 @@ def read_settings(scope: Scope, *, cwd: Path | None = None) -> list[Setting]:
 
     Raises GitError where Git cannot read that scope.
     """
-    try:
+    with _explaining_errors():
         found = ask_git("config", "--null", f"--{scope}", "--get-regexp", _KEY_PATTERN, cwd=cwd)
-    except GitError as error:
-        raise _explain_error(error.message) from None
     return [Setting(*parse_setting(item)) for item in split_nul(found or b"")]
 
 
 def read_last_values(keys: Sequence[str], *, cwd: Path | None = None) -> dict[str, str]:
     """The values of these keys that count, of all scopes; nothing for a key that has none. Raises GitError."""
-    return _read_last_matches("^({})$".format("|".join(map(re.escape, keys))), cwd)
+    with _explaining_errors():
+        return dict(pick_settings(keys, cwd))
 
 
 def active_settings(*, cwd: Path | None = None) -> dict[str, str]:
@@ -140,7 +139,8 @@ def active_settings(*, cwd: Path | None = None) -> dict[str, str]:
 
     Raises GitError.
     """
-    return _read_last_matches(_KEY_PATTERN, cwd)
+    with _explaining_errors():
+        return dict(match_settings(_KEY_PATTERN, cwd))
 
 
 def is_installed(*, cwd: Path | None = None) -> bool:
@@ -160,17 +160,15 @@ def chosen_store_at(git_dir: Path) -> str:
     Git reads its configuration only where it trusts its owner. Raises GitError.
     """
     command, env = ("config", "--null", "--get", STORE_KEY), scrubbed_environment()
-    try:
+    with _explaining_errors():
         found = ask_git(*command, cwd=git_dir, env=env, config=NAMED_REPOSITORY)
-    except GitError as error:
-        raise _explain_error(error.message) from None
     return "".join(split_nul(found or b"")) or _USUAL_STORE
 
 
 def disabled_plugins() -> list[str]:
     """What the configuration says not to use, of all scopes: NAME or FAMILY:NAME; nothing where Git cannot be asked."""
     try:
-        found = match_settings(f"^{re.escape(DISABLE_KEY)}$")
+        found = pick_settings((DISABLE_KEY,))
     except (GitError, OSError):  # nothing that can be read, or no Git
         return []
     return [word for _, value in found for word in value.replace(",", " ").split()]
@@ -193,21 +191,22 @@ def parse_expiry(words: str) -> int:
         raise UsageError(f"{words!r} is no date", hint="Git takes, for example: now, 3.days.ago, 2026-11-01") from None
 
 
-def _read_last_matches(pattern: str, cwd: Path | None) -> dict[str, str]:
-    try:
-        return dict(match_settings(pattern, cwd))
-    except GitError as error:
-        raise _explain_error(error.message) from None
-
-
 def write_setting(scope: Scope, arguments: Sequence[str], cwd: Path | None) -> None:
     """Change a scope's file, by `git config` with these arguments. Raises GitError."""
     try:
-        git("config", f"--{scope}", *arguments, cwd=cwd)
-    except GitError as error:
-        raise _explain_error(error.message) from None
+        with _explaining_errors():
+            git("config", f"--{scope}", *arguments, cwd=cwd)
     finally:
         forget_settings()
+
+
+@contextmanager
+def _explaining_errors() -> Iterator[None]:
+    """What Git says in this block is put into words of what to do."""
+    try:
+        yield
+    except GitError as error:
+        raise _explain_error(error.message) from None
 
 
 def _explain_error(words: str) -> GitError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -71,13 +71,18 @@ def match_settings(pattern: str, cwd: Path | None = None) -> list[tuple[str, str
     return [(one.key, one.value) for one in list_settings(cwd) if matches(one.key)]
 
 
+def pick_settings(keys: Collection[str], cwd: Path | None = None) -> list[tuple[str, str]]:
+    """Key and value of the settings of these keys, in their order. Raises GitError."""
+    return [(one.key, one.value) for one in list_settings(cwd) if one.key in keys]
+
+
 def find_setting(key: str, cwd: Path | None = None) -> str:
     """The value that counts of a key, whose section and last word are in small letters; "" where there is none.
 
     So too where settings cannot be read.
     """
     try:
-        found = match_settings(f"^{re.escape(key)}$", cwd)
+        found = pick_settings((key,), cwd)
     except GitError:
         return ""
     return found[-1][1] if found else ""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax_trees import nodes_of
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("git_theta", "plugins", "benchmarks", "demo")
 FILES = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
@@ -23,18 +25,18 @@ Documented = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @cache
-def tree_of(file: Path) -> ast.Module:
-    return ast.parse(file.read_text())
-
-
-@cache
 def classes() -> dict[str, ast.ClassDef]:
-    nodes = (node for file in FILES for node in ast.walk(tree_of(file)))
+    nodes = (node for file in FILES for node in nodes_of(file))
     return {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
 
 
-def documented(tree: ast.Module) -> Iterator[tuple[Documented, str]]:
-    for node in ast.walk(tree):
+@cache
+def documented(file: Path) -> list[tuple[Documented, str]]:
+    return list(_read_documented(file))
+
+
+def _read_documented(file: Path) -> Iterator[tuple[Documented, str]]:
+    for node in nodes_of(file):
         if isinstance(node, Documented) and (text := ast.get_docstring(node)):
             yield node, f"{text}\n"
 
@@ -70,10 +72,10 @@ def attributes_of(node: ast.ClassDef) -> set[str]:
     return found
 
 
-def defined_names(tree: ast.Module) -> set[str]:
+def defined_names(file: Path) -> set[str]:
     """What a file defines or imports, at any depth."""
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(file):
         if isinstance(node, Documented):
             found.add(node.name)
         elif isinstance(node, ast.alias):
@@ -88,7 +90,7 @@ def test_what_is_listed_is_there(title: str) -> None:
     stale = [
         (str(file.relative_to(ROOT)), node.name, name)
         for file in FILES
-        for node, text in documented(tree_of(file))
+        for node, text in documented(file)
         for name in listed_names(text, title)
         if name
         not in (attributes_of(node) if isinstance(node, ast.ClassDef) and title != "Args" else arguments_of(node))
@@ -99,8 +101,8 @@ def test_what_is_listed_is_there(title: str) -> None:
 def test_what_is_referred_to_is_there() -> None:
     stale = []
     for file in FILES:
-        here = defined_names(tree_of(file)) | classes().keys()
-        for node, text in documented(tree_of(file)):
+        here = defined_names(file) | classes().keys()
+        for node, text in documented(file):
             names = REFERENCE.findall(text)
             stale += [
                 (str(file.relative_to(ROOT)), node.name, name) for name in names if name.split(".")[0] not in here
@@ -112,7 +114,7 @@ def test_a_string_that_stands_alone_is_about_the_name_before_it() -> None:
     """One whose constant was taken away tells of nothing."""
     stale = []
     for file in FILES:
-        for node in ast.walk(tree_of(file)):
+        for node in nodes_of(file):
             statements = getattr(node, "body", ())
             for before, after in pairwise(statements if isinstance(statements, list) else ()):
                 if is_text(after) and not isinstance(before, (ast.Assign, ast.AnnAssign)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from git_theta.operations.merging.merge_results import MergeSettings
 from git_theta.tracked_toml import SIZE_LIMIT
 from git_theta.vcs.attribute_files.attribute_values import read_attribute
 from git_theta.vcs.blobs import read_small_blob
-from git_theta.vcs.remembered_settings import match_settings
+from git_theta.vcs.remembered_settings import pick_settings
 
 OPTIONS_VARIABLE = "GIT_THETA_MERGE"
 """How `git theta merge` hands its options to the driver, which Git's own -X does not reach: JSON."""
@@ -105,6 +104,6 @@ def _config_rules(worktree: Path | None) -> list[Rule]:
 def config_values(key: str, worktree: Path | None = None) -> list[str]:
     """All values of one key of Git's configuration, in order; none where it is not set."""
     try:
-        return [value for _, value in match_settings(f"^{re.escape(key.lower())}$", worktree)]
+        return [value for _, value in pick_settings((key.lower(),), worktree)]
     except GitError:  # no configuration that could be read
         return []
