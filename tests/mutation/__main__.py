@@ -34,6 +34,7 @@ ROOMS = {
         "tests/faults/test_corrupt_objects.py",
     ],
     "git_theta/manifest/text.py": ["tests/manifest", "tests/spec"],
+    "git_theta/manifest/common_lines.py": ["tests/manifest", "tests/spec"],
     "git_theta/manifest/exact_lines.py": ["tests/manifest", "tests/spec"],
     "git_theta/manifest/entry_json.py": ["tests/manifest", "tests/spec"],
     "git_theta/formats/layout.py": ["tests/formats"],
