@@ -54,19 +54,23 @@ def format_common_line(entry: Entry) -> bytes | None:
     Raises ValueError for a chain that no writer writes.
     """
     storage, chain = entry.storage, entry.storage.coding.chain
-    if entry.name is None or entry.views or entry.extra or storage.extra or any(link.extra for link in chain):
+    links = list(map(_format_link, chain))
+    is_plain = entry.name is not None and not (entry.views or entry.extra or storage.extra)
+    if not is_plain or not all(links) or not _fits(storage.coding, storage.place):
         return None
-    links = [f"{_format_values(link)},{_format_payload(link.coding, link.place)}" for link in chain]
     payload = _format_payload(storage.coding, storage.place)
     if chain:
         check_chain(entry.oid, storage)
         payload += f',"chain":[{{{_BETWEEN_LINKS.join(links)}}}]'
     line = f'{{"name":"{entry.name}",{_format_values(entry)},"storage":{{{payload}}}}}'
     # The patterns have no quote within quotes: what they take is what was put in, whatever that was.
-    fits = _fits(storage.coding, storage.place) and _LINE.fullmatch(line)
-    for link, text in zip(chain, links, strict=True):
-        fits = fits and _fits(link.coding, link.place) and _LINK.fullmatch(text)
-    return f"{line}\n".encode() if fits else None
+    return f"{line}\n".encode() if _LINE.fullmatch(line) else None
+
+
+def _format_link(link: UpdateBase) -> str:
+    """What stands for it between the braces; "" where it is no common one."""
+    text = f"{_format_values(link)},{_format_payload(link.coding, link.place)}"
+    return text if not link.extra and _fits(link.coding, link.place) and _LINK.fullmatch(text) else ""
 
 
 def _fits(coding: Coding, place: Place) -> bool:
