@@ -14,6 +14,7 @@ import pytest
 from git_theta.errors import StoreError
 from git_theta.manifest.text import is_manifest
 from git_theta.operations.restoring.deferred import DEFERRED_SIZE
+from git_theta.store.local import LocalStore
 from tests.faults.conftest import Disk
 from tests.faults.harness import (
     MODEL,
@@ -299,3 +300,16 @@ def test_looking_into_a_read_only_store(with_small: Sandbox, read_only: Callable
     assert_holds(with_small, small(1))
     with_small.git("add", "--renormalize", MODEL)
     assert_holds(with_small, small(1))
+
+
+def test_objects_may_be_mounted_from_elsewhere(tmp_path: Path, mounted: Mount) -> None:
+    """Nothing can be renamed into them but from there."""
+    store = LocalStore(tmp_path / "theta")
+    mounted(store.root / "objects", 1)
+    oid = store.put([b"values"]).oid
+    made = store.root / "objects" / oid[:2] / oid[2:4] / oid
+    assert made.read_bytes() == b"values"
+    made.chmod(0o644)
+    made.write_bytes(b"damaged")
+    store.set_aside(oid)
+    assert store.size(oid) is None
