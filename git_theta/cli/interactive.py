@@ -15,7 +15,7 @@ from git_theta.merging.planning.plan import Plan
 from git_theta.merging.planning.plan_rendering import explain_decision
 from git_theta.merging.policies.policy import Choice
 from git_theta.operations.context import Context
-from git_theta.operations.merging.conflict_resolution import measure_sides
+from git_theta.operations.merging.conflict_resolution import may_be_computed, measure_sides
 from git_theta.operations.merging.file_plans import FilePlan
 from git_theta.operations.merging.frame_keys import FRAME_LABEL, is_frame_name
 from git_theta.operations.merging.merge_results import Choose, ContestedDecision
@@ -79,19 +79,17 @@ class Questions:
     def _choose(self, plan: Plan, left: ContestedDecision, heading: str, context: Context) -> str:
         """The strategy for a contested parameter: that for all, or what a person answers; "" for none."""
         decision, reason = left
-        sides = _possible_sides(decision, plan)
-        if self._for_all in sides:
+        answers = _possible_answers(decision, plan, context)
+        if self._for_all in answers:
             return self._for_all
-        found = None if is_frame_name(decision.name) else measure_sides(decision, context)
-        if found and self._for_all == _AVERAGE:
-            return self._for_all
+        found = measure_sides(decision, context) if _AVERAGE in answers else None
         echo_line(heading)
         echo_line(f"  {explain_decision(plan, decision)}")
         if reason and is_frame_name(decision.name):
             echo_line(f"  {reason}")
         if found:
             echo_line(f"  {_describe_changes(found)}")
-        return self._ask_answer([*sides, *([_AVERAGE] if found else [])])
+        return self._ask_answer(answers)
 
     def _select_contested(self, contested: Iterable[ContestedDecision]) -> Iterator[ContestedDecision]:
         matches = name_matcher(self._only) if self._only else None
@@ -116,16 +114,17 @@ class Questions:
 
 def _parse_answer(offered: Sequence[str], said: str) -> tuple[str, bool]:
     """What was answered, and whether it is for all that is left. Raises click.UsageError for anything else."""
-    word = said.strip().lower().removesuffix(_FOR_ALL)
+    word, for_all, _ = said.lower().partition(_FOR_ALL)
     for answer in offered:
-        if word in (answer, answer[0]):
-            return answer, said.strip().endswith(_FOR_ALL)
+        if word.strip() in (answer, answer[0]):
+            return answer, bool(for_all)
     raise click.UsageError(f"{said!r} is none of {', '.join(offered)}")
 
 
-def _possible_sides(decision: Decision, plan: Plan) -> list[str]:
-    base = ["base"] if plan.base is not None and (decision.base or is_frame_name(decision.name)) else []
-    return ["ours", "theirs", *base]
+def _possible_answers(decision: Decision, plan: Plan, context: Context) -> list[str]:
+    is_frame = is_frame_name(decision.name)
+    base = ["base"] if plan.base is not None and (decision.base or is_frame) else []
+    return ["ours", "theirs", *base, *([_AVERAGE] if not is_frame and may_be_computed(decision, context) else [])]
 
 
 def _describe_changes(found: HeadChanges) -> str:

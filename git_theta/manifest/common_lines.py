@@ -23,7 +23,9 @@ _PAYLOAD = (
     r'"update":"([a-z_]+)","serializer":"([a-z_]+)","object":"O","bytes":(N)(?:,"range":\[(N),(N)\])?'
     .replace("N", _NUMBER).replace('"O"', f'"{_OID}"')
 )  # fmt: skip
-_LINE = re.compile(rf'\{{"name":"([ !#-\[\]-~]+)",{_VALUES},"storage":\{{{_PAYLOAD}(?:,"chain":\[\{{(.+)\}}\])?\}}\}}')
+_LINE = re.compile(
+    rf'\{{"name":"([ !#-\[\]-~]+)",{_VALUES},"storage":\{{{_PAYLOAD}(?:,"chain":\[\{{(?P<links>.+)\}}\])?\}}\}}'
+)
 _LINK = re.compile(f"{_VALUES},{_PAYLOAD}")
 _BETWEEN_LINKS = "},{"  # which stands within none
 
@@ -55,16 +57,18 @@ def format_common_line(entry: Entry) -> bytes | None:
     """
     storage, chain = entry.storage, entry.storage.coding.chain
     links = list(map(_format_link, chain))
+    told = _BETWEEN_LINKS.join(links)
     is_plain = entry.name is not None and not (entry.views or entry.extra or storage.extra)
     if not is_plain or not all(links) or not _fits(storage.coding, storage.place):
         return None
     payload = _format_payload(storage.coding, storage.place)
     if chain:
         check_chain(entry.oid, storage)
-        payload += f',"chain":[{{{_BETWEEN_LINKS.join(links)}}}]'
+        payload += f',"chain":[{{{told}}}]'
     line = f'{{"name":"{entry.name}",{_format_values(entry)},"storage":{{{payload}}}}}'
-    # The patterns have no quote within quotes: what they take is what was put in, whatever that was.
-    return f"{line}\n".encode() if _LINE.fullmatch(line) else None
+    # The links are what was put in; and before them the pattern has no quote within quotes, so that that is, too.
+    found = _LINE.fullmatch(line)
+    return f"{line}\n".encode() if found and (found["links"] or "") == told else None
 
 
 def _format_link(link: UpdateBase) -> str:

@@ -2,7 +2,8 @@
 
 Vectors come in segments of doubles. Sums are fp64 within a segment, in an order that its size alone decides, and exact
 over segments: neither threads nor overflow nor underflow matter. Within a segment BLAS adds, whose order may be another
-on another processor; what a merge's bytes depend on is added elsewhere (``merging.reductions``), eight times slower.
+on another processor; what a merge's bytes depend on is added elsewhere (``merging.arithmetic.reductions``), eight times
+slower.
 """
 
 from __future__ import annotations

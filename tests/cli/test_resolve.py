@@ -416,7 +416,7 @@ def test_who_quits_is_asked_about_no_other_file(sandbox: Sandbox) -> None:
     assert code == 0 and said.count("1 of 1: layer.bias") == 2
 
 
-@pytest.mark.parametrize(("answer", "strategy"), [("theirs!", "theirs"), (" O! ", "ours"), ("average!", "average")])
+@pytest.mark.parametrize(("answer", "strategy"), [("theirs!", "theirs"), (" O! ", "ours"), ("average !", "average")])
 def test_an_answer_may_be_one_for_all(sandbox: Sandbox, answer: str, strategy: str) -> None:
     ours, theirs = (
         changed(changed(BASE, "layer.weight", bytes(4), at=at), "layer.bias", bytes(4), at=at) for at in (8, 16)

@@ -102,6 +102,18 @@ def test_what_looks_like_two_links_stays_one() -> None:
     assert decode_manifest(encode_manifest(Manifest("safetensors", 24, (one,)))).entries == (one,)
 
 
+def test_a_name_that_looks_like_the_start_of_a_line_stays_a_name() -> None:
+    """Names come from strangers' files: this one is a line up to its chain, and the true one would end it."""
+    text = line(CHAINED).decode()
+    name = text[text.index("layer") : text.index('"dtype":"F32","shape":[2,3],"size":24,"oid":"c')]
+    one = CHAINED._replace(name=name)
+    assert decode_manifest(encode_manifest(Manifest("safetensors", 24, (one,)))).entries == (one,)
+    for update in (f"delta{name[len('layer.0.weight') :]}", name):
+        coding = CHAINED.storage.coding._replace(update=update)
+        one = CHAINED._replace(storage=CHAINED.storage._replace(coding=coding))
+        assert decode_manifest(encode_manifest(Manifest("safetensors", 24, (one,)))).entries == (one,)
+
+
 @pytest.mark.parametrize(
     ("chain", "reason"),
     [

@@ -17,9 +17,11 @@ from git_theta.parameters.stored_values import StoredValues
 from git_theta.tensors.arrays import Parallel
 from git_theta.words import join_some
 
-SMALLEST_PART = 16 << 10
-"""Bytes of a part below which it has no base: that takes 300 bytes of every manifest that it is in, and to read as long
-as 50 kB more."""
+SMALLEST_PART = 4 << 10
+"""Bytes of a part below which it has no base: that takes 300 bytes of every manifest that it is in."""
+SMALLEST_UNASKED = 16 << 10
+"""Bytes of a part below which it has none either where no person has named its update: to read it takes as long as to
+read 50 kB more."""
 _LARGEST_BASE = 4
 """Times the part's size that a base may have, as fp64 has beside bf16: all of it is read, to be hashed."""
 
@@ -42,16 +44,25 @@ class UpdateBases:
         self._versions: list[dict[str, Entry]] = []
         self._damaged: dict[str, str] = {}
 
-    def find_base(self, name: str | None, size: int, parallel: Parallel, oid: str = "") -> StoredValues | None:
+    def find_base(
+        self, name: str | None, size: int, parallel: Parallel, oid: str = "", *, is_asked: bool = False
+    ) -> StoredValues | None:
         """What the parameter of that name, of ``size`` bytes, may build on; None where there is nothing.
 
-        ``oid``: the parameter's, where it is known by now: then what builds on the same values is no base.
+        Args:
+            name: the parameter's.
+            size: its bytes.
+            parallel: how to map over the base's blocks.
+            oid: the parameter's, where it is known by now: then what builds on the same values is no base.
+            is_asked: whether a person has named the update.
         """
         if name is None or size < SMALLEST_PART or not self._is_wanted:
             return None
         for entry in self._entries_named(name):
             if entry.oid == oid and not self._anew:  # its object is lost: what was stored is stored again, to the byte
                 return self._recorded_base(entry, parallel)
+            if size < SMALLEST_UNASKED and not is_asked:
+                return None
             base = _within_depth(entry, self._context.preferences().depth)
             values = StoredValues(base, self._context.store, parallel, self._known.size_of)
             is_near = base.size <= _LARGEST_BASE * size and oid not in _oids_of(base)

@@ -9,6 +9,7 @@ from git_theta.errors import ManifestError
 from git_theta.manifest.model import Manifest
 from git_theta.manifest.text import decode_manifest
 from git_theta.merging.agreement import HeadChanges, is_measurable, measure_changes
+from git_theta.merging.base import Contest
 from git_theta.merging.contests import contest_of
 from git_theta.merging.planning.decisions import Decision
 from git_theta.operations.adding.clean import clean_stream
@@ -48,13 +49,23 @@ def is_untouched(conflict: Conflict, path: str, worktree: Path, context: Context
     return is_same_file(here, written) or is_same_file(here, conflict.settled_plan.heads[0])
 
 
+def may_be_computed(decision: Decision, context: Context) -> bool:
+    """Whether numbers can be made of the sides of a contested parameter. Reads none of them."""
+    return _find_measurable(decision, context) is not None
+
+
 def measure_sides(decision: Decision, context: Context) -> HeadChanges | None:
     """How far the two sides moved a contested parameter, in fp64, streamed; None where it cannot be computed with."""
-    found = contest_of(decision, lambda entry: read_values(entry, context.store, map))
-    if found is None or None in found.branches or not is_measurable(found):
+    found = _find_measurable(decision, context)
+    if found is None:
         return None
     require_entries((entry for held in (*decision.heads, decision.base) for entry in held), context)
     return measure_changes(found)
+
+
+def _find_measurable(decision: Decision, context: Context) -> Contest | None:
+    found = contest_of(decision, lambda entry: read_values(entry, context.store, map))
+    return None if found is None or None in found.branches or not is_measurable(found) else found
 
 
 def _choose_nothing(_: Decision) -> None:

@@ -12,10 +12,11 @@ from git_theta.errors import CorruptObject
 from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.text import decode_manifest
+from git_theta.operations.adding import update_bases
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
 from git_theta.operations.adding.split import SplitFile, split_source
-from git_theta.operations.adding.update_bases import SMALLEST_PART, UpdateBases
+from git_theta.operations.adding.update_bases import SMALLEST_PART, SMALLEST_UNASKED, UpdateBases
 from git_theta.operations.context import Context
 from git_theta.operations.keeping.repack_parts import choose_repacks
 from git_theta.operations.streams import BytesSource
@@ -87,7 +88,7 @@ def read(manifest: Manifest, context: Context) -> bytes:
     return b"".join(read_values(only(manifest), context.store, map))
 
 
-@pytest.mark.parametrize("size", [SMALLEST_PART, SIZE, (16 << 20) + 4 * BLOCK])
+@pytest.mark.parametrize("size", [SMALLEST_UNASKED, SIZE, (16 << 20) + 4 * BLOCK])
 def test_a_new_part_builds_on_the_version_before(context: Context, size: int) -> None:
     first = add(model(version(0, size)), context)
     second = add(model(version(1, size)), context, [first], first)
@@ -95,9 +96,29 @@ def test_a_new_part_builds_on_the_version_before(context: Context, size: int) ->
     assert read(second, context) == version(1, size)
 
 
-def test_a_part_that_is_smaller_than_the_line_of_a_base_has_none(context: Context) -> None:
-    first = add(model(version(0, SMALLEST_PART - 4)), context)
-    assert bases_of(add(model(version(1, SMALLEST_PART - 4)), context, [first])) == []
+def test_a_part_that_is_read_sooner_without_a_base_has_none(context: Context) -> None:
+    first = add(model(version(0, SMALLEST_UNASKED - 4)), context)
+    assert bases_of(add(model(version(1, SMALLEST_UNASKED - 4)), context, [first])) == []
+
+
+@pytest.mark.parametrize(("size", "is_found"), [(SMALLEST_PART, True), (SMALLEST_PART - 4, False)])
+def test_it_has_one_where_a_person_names_the_update(context: Context, size: int, is_found: bool) -> None:
+    first = add(model(version(0, size)), context)
+    bases = UpdateBases(lambda: [first], context, KnownParts(context, None))
+    name = only(first).name
+    assert bases.find_base(name, size, map) is None
+    found = bases.find_base(name, size, map, is_asked=True)
+    assert (found is not None) is is_found
+
+
+def test_one_that_is_stored_so_is_stored_again_to_the_byte(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = add(model(version(0, SMALLEST_PART)), context)
+    with monkeypatch.context() as patch:
+        patch.setattr(update_bases, "SMALLEST_UNASKED", SMALLEST_PART)
+        second = add(model(version(1, SMALLEST_PART)), context, [first], first)
+    assert bases_of(second) == [only(first).oid]
+    context.store.delete(only(second).storage.place.object)
+    assert add(model(version(1, SMALLEST_PART)), context, [second, first], second) == second
 
 
 def test_a_base_that_is_much_larger_than_the_part_is_none(context: Context) -> None:
@@ -227,7 +248,7 @@ def spoil(context: Context, entry: Entry) -> None:
     store._objects[oid] = noise_bytes(len(store._objects[oid]), 9)
 
 
-@pytest.mark.parametrize("size", [SMALLEST_PART, SIZE, (16 << 20) + 4 * BLOCK])
+@pytest.mark.parametrize("size", [SMALLEST_UNASKED, SIZE, (16 << 20) + 4 * BLOCK])
 def test_a_rotten_base_is_told_of_once_and_the_part_stored_in_full(context: Context, size: int) -> None:
     first = add(model(version(0, size)), context)
     spoil(context, only(first))
