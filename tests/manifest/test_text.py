@@ -327,7 +327,7 @@ def test_a_manifest_is_known_by_its_first_line(head: bytes) -> None:
 )  # fmt: skip
 def test_what_looks_similar_is_none(head: bytes) -> None:
     assert not is_manifest(head)
-    with pytest.raises(ManifestError):
+    with pytest.raises(ManifestError, match=r"^not a manifest: the first line does not name one$"):
         decode_manifest(head)
 
 

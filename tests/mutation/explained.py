@@ -26,6 +26,37 @@ class Explanation(NamedTuple):
 
 EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
+        "git_theta/operations/restoring/restore.py",
+        "if not held and len(piece) >= _SMALL_PIECE:",
+        "len(piece) > _SMALL_PIECE",
+        "a piece of just that size is handed on at once, or copied and handed on",
+    ),
+    Explanation(
+        "git_theta/operations/keeping/hashed_object.py",
+        "if not self._read_block(max(BLOCK, size) if at == self._end else BLOCK):",
+        "at != self._end",
+        "the same bytes are read in blocks of other lengths",
+    ),
+    Explanation(
+        "git_theta/operations/keeping/verify.py",
+        "elif plain and plain[1] <= BLOCK:  # as many of a hundred thousand small parts lie there",
+        "plain[1] < BLOCK",
+        "a part of just one block is compared the quick way or the other, which come to the same",
+    ),
+    Explanation(
+        "git_theta/merging/planning/decisions.py",
+        "tied = any(len(held) > 1 or held[0].views for held in groups)"
+        "  # rare, and all that follows is slow for it alone",
+        "len(held) >= 1",
+        "what follows comes to the same for what is not tied, and is slower",
+    ),
+    Explanation(
+        "git_theta/updates/delta/block_coding.py",
+        "if np.count_nonzero(pruned) * _FEWEST_ZEROS < len(numbers):",
+        "np.count_nonzero(pruned) * _FEWEST_ZEROS <= len(numbers)",
+        "where just one number in so many has become 0, flags take as much as they save; both are read",
+    ),
+    Explanation(
         "git_theta/serializers/frames.py",
         "if len(plane) <= 2 * PIECE:",
         "len(plane) < 2 * PIECE",

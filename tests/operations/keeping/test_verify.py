@@ -25,6 +25,10 @@ class ListingMeter(Meter):
     def __init__(self) -> None:
         super().__init__()
         self.told: list[int] = []
+        self.items = 0
+
+    def begin_item(self) -> None:
+        self.items += 1
 
     def __call__(self, done: int) -> None:
         self.told.append(done)
@@ -37,6 +41,7 @@ def test_verifying_tells_of_as_many_bytes_as_it_was_said_to_have(context: Contex
     meter = ListingMeter()
     assert list(verify_objects(needed, context.store, context.workers, meter)) == []
     assert sum(meter.told) == needed.bytes_to_verify > manifest.size
+    assert meter.items == len(manifest.objects())
 
 
 def find_defects(context: Context, *parts: Entry) -> list[tuple[type[ThetaError], str, tuple[str, ...]]]:

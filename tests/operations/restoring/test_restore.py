@@ -119,6 +119,18 @@ def test_missing_objects_are_fetched(context: Context) -> None:
     require_objects(manifest, empty)
 
 
+def test_nothing_is_fetched_for_a_manifest_that_contradicts_itself(context: Context) -> None:
+    manifest = manifest_of(context, [weight_bytes(1000)], [])
+    forged = manifest._replace(size=manifest.size + 1)
+
+    def fetch(_: object) -> list[str]:
+        pytest.fail("nobody is asked")
+
+    poor = context._replace(store=type(context.store)(), fetch=fetch)
+    with pytest.raises(CorruptObject, match="the manifest says 1,001 bytes and its parts have 1,000"):
+        require_objects(forged, poor)
+
+
 def test_what_nobody_has_is_missing_by_name(context: Context) -> None:
     manifest = manifest_of(context, [weight_bytes(1000, 1), weight_bytes(1000, 2)], [])
     reason = "origin (/path): has no such objects"
