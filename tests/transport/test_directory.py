@@ -185,3 +185,14 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     with DirectoryTransport(ours, LocalStore(tmp_path / "theirs")) as transport:
         (outcome,) = transport.fetch({absent: 9}, Inbox(ours, ours.root))
     assert isinstance(outcome.error, MissingObject) and "git theta push" in outcome.error.hint
+
+
+def test_what_is_damaged_there_is_moved_aside_and_what_is_whole_stays(tmp_path: Path) -> None:
+    laws = TestOntoFiles()
+    laws.raw_put(tmp_path, OID, CONTENT[::-1])
+    transport = laws.open_transport(tmp_path, MemoryStore())
+    assert transport.clear_damaged(OID)
+    assert [file.read_bytes() for file in (tmp_path / "damaged").iterdir()] == [CONTENT[::-1]]
+    laws.raw_put(tmp_path, OID, CONTENT)
+    assert not transport.clear_damaged(OID)
+    assert laws.raw_contents(tmp_path) == {OID: CONTENT}
