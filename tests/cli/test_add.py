@@ -161,6 +161,9 @@ def test_sparse_arrays_set_elements_and_rows(sandbox: Sandbox, tmp_path: Path) -
     expected["layer.weight"].flat[[1023, 0, 77]] = (1, 2, 3)
     found = values_of(sandbox.read(MODEL))
     assert all(np.array_equal(found[name], array) for name, array in expected.items())
+    stored = {entry.name: entry.storage for entry in manifest_at(sandbox).parameters()}
+    for name in ("embed.weight", "layer.weight"):  # of 8 and 4 KiB: what a person asks for is no question of size
+        assert stored[name].coding.update == "delta" and stored[name].place.size < 600
 
 
 def test_a_torch_file_is_updated_by_a_torch_file(sandbox: Sandbox, tmp_path: Path) -> None:

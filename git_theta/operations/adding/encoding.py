@@ -64,7 +64,7 @@ class PartEncoder:
         self._context.progress(len(data))
         if storage := self._known(oid, label.dtype, label.shape):
             return EncodedPart(oid, len(data), storage)
-        base = self._find_base(label, len(data), map, oid, hint)
+        base = self._find_base(label, len(data), map, oid)
         part = self._put_values(MemoryValues(values.spec, data), map, label, base, hint)
         return part._replace(oid=oid, size=len(data))
 
@@ -78,8 +78,7 @@ class PartEncoder:
     ) -> EncodedPart:
         """A part that is probably new: hashed while it is encoded. ``oid``: its hash, where somebody knows it."""
         hashed = _HashedValues(values, self._context.progress)
-        base = self._find_base(label, values.size, parallel, oid, hint)
-        part = self._put_values(hashed, parallel, label, base, hint)
+        part = self._put_values(hashed, parallel, label, self._find_base(label, values.size, parallel, oid), hint)
         part = prefer_known(part._replace(oid=hashed.oid, size=values.size), label, self._known)
         if part.builds_on(part.oid):  # it was so before: nothing is its own update base
             part = self._put_values(hashed, parallel, label, None)._replace(oid=hashed.oid, size=values.size)
@@ -108,12 +107,8 @@ class PartEncoder:
             raise ChangedFile("the file changed while it was being added", hint="Repeat the command.")
         return part
 
-    def _find_base(
-        self, label: PartLabel, size: int, parallel: Parallel, oid: str, hint: EncodingHint = NO_HINT
-    ) -> StoredValues | None:
-        if self._bases is None:
-            return None
-        return self._bases.find_base(label.name, size, parallel, oid, is_asked=hint is not NO_HINT)
+    def _find_base(self, label: PartLabel, size: int, parallel: Parallel, oid: str = "") -> StoredValues | None:
+        return self._bases.find_base(label.name, size, parallel, oid) if self._bases else None
 
     def _put_values(
         self,

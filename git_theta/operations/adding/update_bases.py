@@ -30,38 +30,44 @@ class UpdateBases:
     """Finds the update bases of one file's parts. Thread-safe."""
 
     def __init__(
-        self, manifests: Callable[[], Iterable[Manifest]], context: Context, known: KnownParts, *, anew: bool = False
+        self,
+        manifests: Callable[[], Iterable[Manifest]],
+        context: Context,
+        known: KnownParts,
+        *,
+        anew: bool = False,
+        smallest: int = SMALLEST_UNASKED,
     ) -> None:
         """Look into ``manifests``, nearest first, as far as needed, and not before something is new.
 
-        ``known``: what is known to be stored. ``anew``: find another base than the one that a part has.
+        Args:
+            manifests: the versions of the file.
+            context: what to work with.
+            known: what is known to be stored.
+            anew: find another base than the one that a part has.
+            smallest: bytes of a part from which it gets a base that it has not: SMALLEST_PART where a person has named
+                the update.
         """
         self._manifests = manifests
         self._context = context
         self._known = known
         self._anew = anew
+        self._smallest = smallest
         self._lock = Lock()
         self._versions: list[dict[str, Entry]] = []
         self._damaged: dict[str, str] = {}
 
-    def find_base(
-        self, name: str | None, size: int, parallel: Parallel, oid: str = "", *, is_asked: bool = False
-    ) -> StoredValues | None:
+    def find_base(self, name: str | None, size: int, parallel: Parallel, oid: str = "") -> StoredValues | None:
         """What the parameter of that name, of ``size`` bytes, may build on; None where there is nothing.
 
-        Args:
-            name: the parameter's.
-            size: its bytes.
-            parallel: how to map over the base's blocks.
-            oid: the parameter's, where it is known by now: then what builds on the same values is no base.
-            is_asked: whether a person has named the update.
+        ``oid``: the parameter's, where it is known by now: then what builds on the same values is no base.
         """
         if name is None or size < SMALLEST_PART or not self._is_wanted:
             return None
         for entry in self._entries_named(name):
             if entry.oid == oid and not self._anew:  # its object is lost: what was stored is stored again, to the byte
                 return self._recorded_base(entry, parallel)
-            if size < SMALLEST_UNASKED and not is_asked:
+            if size < self._smallest:
                 return None
             base = _within_depth(entry, self._context.preferences().depth)
             values = StoredValues(base, self._context.store, parallel, self._known.size_of)

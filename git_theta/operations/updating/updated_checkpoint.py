@@ -12,7 +12,7 @@ from git_theta.errors import ThetaError, UsageError
 from git_theta.manifest.model import Entry, Manifest
 from git_theta.merging.planning.decisions import names_of
 from git_theta.operations.adding.known_parts import KnownParts
-from git_theta.operations.adding.update_bases import UpdateBases
+from git_theta.operations.adding.update_bases import SMALLEST_PART, UpdateBases
 from git_theta.operations.context import Context
 from git_theta.operations.merging.assemble import assemble_file
 from git_theta.operations.restoring.restore import require_objects
@@ -115,7 +115,9 @@ def _fit_update(update: ParameterUpdate, name: str, entry: Entry) -> TargetUpdat
 def _open_bases(path: str, manifest: Manifest, context: Context) -> tuple[KnownParts, UpdateBases]:
     """An adapter belongs to the version of the index: that is the nearest base, and others come after it."""
     known = KnownParts(context, manifest)
-    return known, UpdateBases(lambda: chain([manifest], context.earlier_manifests(path)), context, known)
+    return known, UpdateBases(
+        lambda: chain([manifest], context.earlier_manifests(path)), context, known, smallest=SMALLEST_PART
+    )
 
 
 def _with_factors(context: Context) -> Context:

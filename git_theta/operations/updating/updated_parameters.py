@@ -93,7 +93,7 @@ def measure_updates(
                 yield UpdatedParameter(target, oid, entry.storage.place.size)
                 continue
             mapping = context.workers.map
-            base = bases.find_base(entry.name, values.size, mapping, oid, is_asked=hint is not NO_HINT)
+            base = bases.find_base(entry.name, values.size, mapping, oid)
             settings = hint.settings_on(base)
             encoding = encode_values(values, mapping, context.preferences(), base, settings)
             yield UpdatedParameter(target, oid, sum(map(len, encoding.payload)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from functools import cache, partial
 
 import pytest
@@ -12,14 +13,15 @@ from git_theta.errors import CorruptObject
 from git_theta.known_plugins import BUILT_IN
 from git_theta.manifest.model import Coding, Entry, Manifest, Place, Storage
 from git_theta.manifest.text import decode_manifest
-from git_theta.operations.adding import update_bases
 from git_theta.operations.adding.known_parts import KnownParts
 from git_theta.operations.adding.part_label import PartLabel
+from git_theta.operations.adding.part_writer import PartWriter
 from git_theta.operations.adding.split import SplitFile, split_source
 from git_theta.operations.adding.update_bases import SMALLEST_PART, SMALLEST_UNASKED, UpdateBases
 from git_theta.operations.context import Context
 from git_theta.operations.keeping.repack_parts import choose_repacks
 from git_theta.operations.streams import BytesSource
+from git_theta.parameters.entry_spec import spec_of
 from git_theta.parameters.preferences import Preferences
 from git_theta.parameters.stored_values import StoredValues
 from git_theta.parameters.value_decoding import read_values
@@ -104,21 +106,24 @@ def test_a_part_that_is_read_sooner_without_a_base_has_none(context: Context) ->
 @pytest.mark.parametrize(("size", "is_found"), [(SMALLEST_PART, True), (SMALLEST_PART - 4, False)])
 def test_it_has_one_where_a_person_names_the_update(context: Context, size: int, is_found: bool) -> None:
     first = add(model(version(0, size)), context)
-    bases = UpdateBases(lambda: [first], context, KnownParts(context, None))
-    name = only(first).name
-    assert bases.find_base(name, size, map) is None
-    found = bases.find_base(name, size, map, is_asked=True)
+    known, name = KnownParts(context, None), only(first).name
+    assert UpdateBases(lambda: [first], context, known).find_base(name, size, map) is None
+    found = UpdateBases(lambda: [first], context, known, smallest=SMALLEST_PART).find_base(name, size, map)
     assert (found is not None) is is_found
 
 
-def test_one_that_is_stored_so_is_stored_again_to_the_byte(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_stored_so_is_stored_again_to_the_byte(context: Context) -> None:
     first = add(model(version(0, SMALLEST_PART)), context)
-    with monkeypatch.context() as patch:
-        patch.setattr(update_bases, "SMALLEST_UNASKED", SMALLEST_PART)
-        second = add(model(version(1, SMALLEST_PART)), context, [first], first)
-    assert bases_of(second) == [only(first).oid]
-    context.store.delete(only(second).storage.place.object)
-    assert add(model(version(1, SMALLEST_PART)), context, [second, first], second) == second
+    known, data = KnownParts(context, None), version(1, SMALLEST_PART)
+    asked = UpdateBases(lambda: [first], context, known, smallest=SMALLEST_PART)
+    entry = only(first)
+    with closing(PartWriter(context, known, asked)) as writer:
+        writer.add(PartLabel.of_entry(entry), MemoryValues(spec_of(entry), data))
+        (stored,) = writer.entries()
+    assert [link.oid for link in stored.storage.coding.chain] == [entry.oid]
+    context.store.delete(stored.storage.place.object)
+    second = first._replace(entries=(stored,))
+    assert only(add(model(data), context, [second])) == stored
 
 
 def test_a_base_that_is_much_larger_than_the_part_is_none(context: Context) -> None:
