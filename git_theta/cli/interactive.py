@@ -114,10 +114,11 @@ class Questions:
 
 def _parse_answer(offered: Sequence[str], said: str) -> tuple[str, bool]:
     """What was answered, and whether it is for all that is left. Raises click.UsageError for anything else."""
-    word, for_all, _ = said.lower().partition(_FOR_ALL)
+    words = said.strip().lower()
+    word = words.removesuffix(_FOR_ALL)
     for answer in offered:
-        if word.strip() in (answer, answer[0]):
-            return answer, bool(for_all)
+        if word.rstrip() in (answer, answer[0]):
+            return answer, word != words
     raise click.UsageError(f"{said!r} is none of {', '.join(offered)}")
 
 

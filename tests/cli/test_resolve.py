@@ -441,8 +441,8 @@ def test_to_skip_all_is_to_quit(conflict: Sandbox) -> None:
 
 
 def test_what_is_no_answer_is_asked_again(conflict: Sandbox) -> None:
-    code, said = answer_questions(conflict, ["!", "x!", "o!"])
-    assert code == 0
+    code, said = answer_questions(conflict, ["!", "x!", "t!heirs", "t!!", "o!"])
+    assert code == 0 and said.count("is none of") == 4
     assert "'x!' is none of ours, theirs, base, average, skip, quit" in said
 
 
