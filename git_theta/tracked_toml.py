@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
 
 from git_theta.errors import UsageError
 from git_theta.words import suggest_names
+
+T = TypeVar("T")
 
 SIZE_LIMIT = 1 << 20
 """A file above this many bytes is none of ours: thousands of rules fit."""
@@ -32,22 +34,29 @@ def parse_toml(content: bytes, noun: str) -> dict[str, Any]:
         raise UsageError(f"not valid TOML: {error}") from None
 
 
-def parse_named_tables(content: bytes, key: str, noun: str) -> dict[str, dict[str, Any]]:
-    """The tables of a file that holds nothing but those of one kind, ``[key.NAME]``: by name, in its order.
+def parse_named_tables(
+    content: bytes, path: str, key: str, noun: str, parse_table: Callable[[str, dict[str, Any]], T]
+) -> dict[str, T]:
+    """What a file holds that has nothing but tables of one kind, ``[key.NAME]``: by name, in its order.
 
     Args:
         content: its bytes.
-        key: what their heads begin with: "round".
+        path: where it is.
+        key: what the heads of tables begin with: "round".
         noun: what people call several of them: "rounds".
+        parse_table: makes something of a name and its table. Raises UsageError for a table that is none.
 
-    Raises UsageError, also as ``parse_toml``.
+    Raises UsageError, with the path, for anything that is no such file.
     """
-    data = parse_toml(content, f"list of {noun}")
-    check_keys(data, (key,))
-    tables = data.get(key, {})
-    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise UsageError(f"{key} is no table of {noun}", hint=f"Start each with a line [{key}.NAME].")
-    return tables
+    try:
+        data = parse_toml(content, f"list of {noun}")
+        check_keys(data, (key,))
+        tables = data.get(key, {})
+        if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+            raise UsageError(f"{key} is no table of {noun}", hint=f"Start each with a line [{key}.NAME].")
+        return {name: parse_table(name, table) for name, table in tables.items()}
+    except UsageError as error:
+        raise error.add_location(path=path) from None
 
 
 def check_keys(data: Mapping[str, Any], known: Collection[str]) -> None:

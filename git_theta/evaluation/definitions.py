@@ -98,11 +98,7 @@ def parse_definitions(content: bytes) -> dict[str, EvaluationDefinition]:
 
     Raises UsageError, with the path and the name, for anything that is none.
     """
-    try:
-        tables = parse_named_tables(content, "eval", "evaluations")
-        return {name: _parse_definition(name, table) for name, table in tables.items()}
-    except UsageError as error:
-        raise error.add_location(path=DEFINITIONS_FILE) from None
+    return parse_named_tables(content, DEFINITIONS_FILE, "eval", "evaluations", _parse_definition)
 
 
 def _parse_definition(name: str, data: dict[str, Any]) -> EvaluationDefinition:

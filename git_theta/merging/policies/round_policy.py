@@ -61,11 +61,7 @@ def parse_round_policies(content: bytes) -> dict[str, RoundPolicy]:
 
     Raises UsageError, with the path and the name, for anything that is none.
     """
-    try:
-        tables = parse_named_tables(content, "round", "rounds")
-        return {name: _parse_policy(name, table) for name, table in tables.items()}
-    except UsageError as error:
-        raise error.add_location(path=ROUNDS_FILE) from None
+    return parse_named_tables(content, ROUNDS_FILE, "round", "rounds", _parse_policy)
 
 
 def parse_screen(text: str, screen: RoundScreen) -> RoundScreen:
