@@ -57,18 +57,19 @@ def format_common_line(entry: Entry) -> bytes | None:
     """
     storage, chain = entry.storage, entry.storage.coding.chain
     links = list(map(_format_link, chain))
-    told = _BETWEEN_LINKS.join(links)
+    chain_text = _BETWEEN_LINKS.join(links)
     is_plain = entry.name is not None and not (entry.views or entry.extra or storage.extra)
     if not is_plain or not all(links) or not _fits(storage.coding, storage.place):
         return None
     payload = _format_payload(storage.coding, storage.place)
     if chain:
         check_chain(entry.oid, storage)
-        payload += f',"chain":[{{{told}}}]'
+        payload += f',"chain":[{{{chain_text}}}]'
     line = f'{{"name":"{entry.name}",{_format_values(entry)},"storage":{{{payload}}}}}'
-    # The links are what was put in; and before them the pattern has no quote within quotes, so that that is, too.
+    # What stands before the links is what was put in, whatever that was: the pattern has no quote within quotes there.
+    # So are the links, where they are the ones that were put in: a name could spell the start of a line.
     found = _LINE.fullmatch(line)
-    return f"{line}\n".encode() if found and (found["links"] or "") == told else None
+    return f"{line}\n".encode() if found and (found["links"] or "") == chain_text else None
 
 
 def _format_link(link: UpdateBase) -> str:
